@@ -1,1 +1,6 @@
-export {};
+export * from './errors';
+export * from './event';
+export * from './handler';
+export * from './lane';
+export * from './retry-policy';
+export * from './unit-of-work';

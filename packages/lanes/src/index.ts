@@ -1,1 +1,2 @@
-export {};
+export type * from './acceptor';
+export type * from './inspector';

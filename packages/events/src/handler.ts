@@ -1,0 +1,26 @@
+import type { Decision, SequencedEvent } from './event';
+import type { DocumentRef, UnitOfWork } from './unit-of-work';
+
+/** What an attempt tells the code that runs in it. */
+export interface AttemptContext {
+  /** Fires at the handler timeout, when the fence is lost, and at shutdown. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+}
+
+/** How one event is going to be decided, worked out before its turn comes, without effects. */
+export interface Plan {
+  /** True when a handler acts outside the unit of work: the event is then committed alone. */
+  readonly external: boolean;
+  /** Documents that the handlers will read: fetched for the whole run in one round trip. */
+  readonly reads: readonly DocumentRef[];
+  /** Runs the handlers. Rejections are failures of the event; see `errors.ts` for how they are told apart. */
+  run(unit: UnitOfWork, context: AttemptContext): Promise<Decision>;
+}
+
+/** Decides events. The lane engine calls it, the catalogue provides it: neither knows the other. */
+export interface Decider {
+  /** Never throws: what is wrong with the event is the rejection of `run`. */
+  plan(event: SequencedEvent): Plan;
+}
