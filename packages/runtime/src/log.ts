@@ -1,0 +1,18 @@
+import { type Logger, pino, stdTimeFunctions } from 'pino';
+import type { LogLevel } from './config';
+
+export type { Logger };
+
+/** A logger of JSON lines on standard output: time as ISO 8601, level as a word, `process` as the name. Errors belong under `err`. */
+export function createLogger({ name, level }: { name: string; level: LogLevel }): Logger {
+  return pino({
+    level,
+    base: { process: name },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: {
+      paths: ['authorization', 'headers.authorization', 'req.headers.authorization', 'token', 'secret', 'secrets', 'password'],
+      censor: '[hidden]',
+    },
+  });
+}
