@@ -1,0 +1,25 @@
+import type { DocumentRef } from '@syncline/events';
+
+/**
+ * The collections of documents that the catalogue keeps for a merchant. The names are stored data: renaming one loses what it holds.
+ *
+ * - `merchant`: one document, `status`: see `status.ts`
+ * - `offers`, `collections`: the sender's fields as last applied, by the entity's id; the count of documents is the count of entities
+ * - `…-removed`: tombstones `{ removedAt }` in epoch milliseconds, by the id of an entity that is gone
+ * - `…-undated`: `{ receivedAt }` in epoch milliseconds, for each held entity that came without a usable date
+ */
+export const documentCollections = {
+  merchant: 'merchant',
+  offers: 'offers',
+  offersRemoved: 'offers-removed',
+  offersUndated: 'offers-undated',
+  collections: 'collections',
+  collectionsRemoved: 'collections-removed',
+  collectionsUndated: 'collections-undated',
+} as const;
+
+/** The id of the single document in the collection `merchant`. */
+export const STATUS_DOCUMENT_ID = 'status';
+
+/** Where a merchant's status document is. */
+export const statusRef: DocumentRef = { collection: documentCollections.merchant, id: STATUS_DOCUMENT_ID };

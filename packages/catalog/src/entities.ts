@@ -1,0 +1,133 @@
+import type { DocumentRef, UnitOfWork } from '@syncline/events';
+import { parseDate } from './dates';
+import { documentCollections } from './documents';
+
+/** An offer or a collection as its sender describes it: an id, and whatever other fields there are. */
+export interface Entity {
+  readonly id: number | string;
+  readonly [field: string]: unknown;
+}
+
+/** The documents that hold one kind of entity. */
+export interface EntityDocuments {
+  readonly held: string;
+  readonly removed: string;
+  readonly undated: string;
+}
+
+export const offerDocuments: EntityDocuments = {
+  held: documentCollections.offers,
+  removed: documentCollections.offersRemoved,
+  undated: documentCollections.offersUndated,
+};
+
+export const collectionDocuments: EntityDocuments = {
+  held: documentCollections.collections,
+  removed: documentCollections.collectionsRemoved,
+  undated: documentCollections.collectionsUndated,
+};
+
+/** What bringing in or removing this entity reads. */
+export function entityReads(documents: EntityDocuments, id: number | string): DocumentRef[] {
+  return [
+    { collection: documents.held, id: String(id) },
+    { collection: documents.removed, id: String(id) },
+  ];
+}
+
+/**
+ * A merchant's entities of one kind. An entity's date is its `date_last_modified`; without a usable one, the receipt of the event
+ * that brought it. Never its `date_last_consolidated`, which is jittered and may lie in the future.
+ */
+export interface Entities {
+  /** The sender's fields as last applied; undefined when there is no such entity. */
+  get(id: number | string): Promise<Entity | undefined>;
+  /** Stores the entity whatever is held. Throws a TypeError when its id is neither an integer nor a text. */
+  put(entity: Entity): void;
+  /** Removes the entity whatever is held, and leaves a tombstone; `removedAt`, in epoch milliseconds, is the event's receipt unless given. */
+  remove(id: number | string, removedAt?: number): void;
+  /** Stores the entity unless what is held, or its tombstone, is newer; at equal dates the later arrival wins. True when it was stored. */
+  putIfNewer(entity: Entity): Promise<boolean>;
+  /** Removes the entity and leaves a tombstone, also of one never seen, unless what is held is newer. True when it was removed. */
+  removeIfNewer(entity: Entity): Promise<boolean>;
+}
+
+interface Standing {
+  readonly held: boolean;
+  readonly undated: boolean;
+  readonly removed: boolean;
+  /** The date of what is held or was removed, in epoch milliseconds; undefined when there is neither. */
+  readonly date: number | undefined;
+}
+
+/** The entities of one kind over a unit of work; `receivedAt` is the receipt of the event being handled, in epoch milliseconds. */
+export function createEntities(unit: UnitOfWork, documents: EntityDocuments, receivedAt: number): Entities {
+  async function standingOf(id: string): Promise<Standing> {
+    const [held, tombstone] = await Promise.all([unit.get(documents.held, id), unit.get(documents.removed, id)]);
+    if (held !== undefined) {
+      const date = dateOf(held);
+      if (date !== undefined) return { held: true, undated: false, removed: tombstone !== undefined, date };
+      const mark = numberIn(await unit.get(documents.undated, id), 'receivedAt');
+      return { held: true, undated: true, removed: tombstone !== undefined, date: mark };
+    }
+    return { held: false, undated: false, removed: tombstone !== undefined, date: numberIn(tombstone, 'removedAt') };
+  }
+
+  function store(id: string, entity: Entity, standing: Pick<Standing, 'undated' | 'removed'>): void {
+    unit.put(documents.held, id, entity);
+    if (standing.removed) unit.delete(documents.removed, id);
+    if (dateOf(entity) === undefined) unit.put(documents.undated, id, { receivedAt });
+    else if (standing.undated) unit.delete(documents.undated, id);
+  }
+
+  function bury(id: string, removedAt: number, standing: Pick<Standing, 'held' | 'undated'>): void {
+    if (standing.held) unit.delete(documents.held, id);
+    if (standing.undated) unit.delete(documents.undated, id);
+    unit.put(documents.removed, id, { removedAt });
+  }
+
+  return {
+    async get(id) {
+      const value = await unit.get(documents.held, idOf(id));
+      return value as Entity | undefined;
+    },
+    put(entity) {
+      store(idOf(entity.id), entity, { undated: true, removed: true });
+    },
+    remove(id, removedAt = receivedAt) {
+      bury(idOf(id), removedAt, { held: true, undated: true });
+    },
+    async putIfNewer(entity) {
+      const id = idOf(entity.id);
+      const standing = await standingOf(id);
+      if (standing.date !== undefined && (dateOf(entity) ?? receivedAt) < standing.date) return false;
+      store(id, entity, standing);
+      return true;
+    },
+    async removeIfNewer(entity) {
+      const id = idOf(entity.id);
+      const standing = await standingOf(id);
+      const removedAt = dateOf(entity) ?? receivedAt;
+      if (standing.date !== undefined && removedAt < standing.date) return false;
+      bury(id, removedAt, standing);
+      return true;
+    },
+  };
+}
+
+function idOf(id: unknown): string {
+  if (Number.isSafeInteger(id) || (typeof id === 'string' && id !== '')) return String(id);
+  throw new TypeError(`Expected an entity id as integer or text, got ${id === '' ? 'an empty text' : String(id)}`);
+}
+
+function dateOf(entity: unknown): number | undefined {
+  return typeof entity === 'object' && entity !== null && 'date_last_modified' in entity
+    ? parseDate(entity.date_last_modified)
+    : undefined;
+}
+
+function numberIn(document: unknown, field: string): number | undefined {
+  if (typeof document !== 'object' || document === null) return undefined;
+  const value: unknown = Object.getOwnPropertyDescriptor(document, field)?.value;
+  return typeof value === 'number' ? value : undefined;
+}

@@ -1,0 +1,35 @@
+import { parseLane, type Lane, type UnitOfWork } from '@syncline/events';
+import { statusRef } from './documents';
+import { collectionDocuments, createEntities, offerDocuments, type Entities } from './entities';
+import { merchantStatusOf, readStatusDocument, type MerchantStatus, type StatusDocument } from './status';
+
+/**
+ * A merchant as the handler of one of its events sees it. Reads see what the earlier handlers of the event did; what a handler asks
+ * for happens together with the event's commit, or not at all.
+ */
+export interface Merchant {
+  readonly source: string;
+  readonly merchantId: string;
+  readonly offers: Entities;
+  readonly collections: Entities;
+  /** Connection, readiness and sync tracks, in the console's form. */
+  status(): Promise<MerchantStatus>;
+  /** Changes the stored status by one of the pure transitions of `status.ts`. */
+  updateStatus(change: (status: StatusDocument) => StatusDocument): Promise<void>;
+}
+
+/** The merchant of a lane over the unit of work of one event, which was received at `receivedAt` (epoch milliseconds). */
+export function createMerchant(unit: UnitOfWork, lane: Lane, receivedAt: number): Merchant {
+  const { collection, id } = statusRef;
+  return {
+    ...parseLane(lane),
+    offers: createEntities(unit, offerDocuments, receivedAt),
+    collections: createEntities(unit, collectionDocuments, receivedAt),
+    async status() {
+      return merchantStatusOf(await unit.get(collection, id));
+    },
+    async updateStatus(change) {
+      unit.put(collection, id, change(readStatusDocument(await unit.get(collection, id))));
+    },
+  };
+}

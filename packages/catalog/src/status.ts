@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { isoOf } from './dates';
+import {
+  completeRun,
+  failRun,
+  startRun,
+  syncTrack,
+  type SyncCounts,
+  type SyncTrack,
+  type TrackName,
+  type TrackState,
+} from './track';
+
+/** How the merchant is connected, as its latest merchant event says. */
+export const connections = ['unknown', 'connected', 'disabled', 'disconnected'] as const;
+export type Connection = (typeof connections)[number];
+
+const track = syncTrack.prefault({});
+
+/**
+ * The status document of a merchant as stored; times are epoch milliseconds and come from the receipt of the events, because the
+ * bodies of sync and merchant events carry no date that orders them. Fields of a newer version are kept.
+ */
+export const statusDocument = z.looseObject({
+  connection: z.enum(connections).default('unknown'),
+  /** The sender's reason for the latest enabling or disabling. */
+  connectionReason: z.string().nullable().default(null),
+  /** True from a disconnect to the next connect; until then no completion makes the catalogue ready. */
+  mustReconnect: z.boolean().default(false),
+  /** Since when, and why, the sender asks for somebody's attention; null when it does not. */
+  attention: z.object({ since: z.number(), reason: z.string().nullable() }).nullable().default(null),
+  catalogReadyAt: z.number().nullable().default(null),
+  tracks: z.looseObject({ product: track, collection: track }).prefault({}),
+});
+export type StatusDocument = z.infer<typeof statusDocument>;
+
+/** A sync track as the console shows it; times are ISO 8601 UTC with milliseconds. */
+export interface TrackStatus {
+  readonly state: TrackState;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly durationMs: number | null;
+  readonly runs: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly consecutiveFailures: number;
+  readonly firstCompletedAt: string | null;
+  readonly total: number | null;
+  readonly synced: number | null;
+  readonly lastError: string | null;
+}
+
+/** Where a merchant's catalogue stands, as the console shows it; times are ISO 8601 UTC with milliseconds. */
+export interface MerchantStatus {
+  readonly connection: Connection;
+  readonly catalogReady: boolean;
+  readonly catalogReadyAt: string | null;
+  /** The first failure since the last completion, of either track that is failing now. */
+  readonly catalogStaleSince: string | null;
+  readonly tracks: Readonly<Record<TrackName, TrackStatus>>;
+}
+
+/**
+ * Reads a stored status document; undefined or null, for a merchant never seen, gives the initial one.
+ * Throws when the document holds a value that this version does not know, rather than writing over it.
+ */
+export function readStatusDocument(document: unknown): StatusDocument {
+  const read = statusDocument.safeParse(document ?? {});
+  if (!read.success)
+    throw new Error(`Expected a merchant status document, got ${z.prettifyError(read.error)}`, { cause: read.error });
+  return read.data;
+}
+
+/** The merchant's status as the console shows it, from the stored document; undefined or null for a merchant never seen. */
+export function merchantStatusOf(document: unknown): MerchantStatus {
+  const status = readStatusDocument(document);
+  const { product, collection } = status.tracks;
+  const failedSince = [product.failedSince, collection.failedSince].filter((at) => at !== null);
+  return {
+    connection: status.connection,
+    catalogReady: status.catalogReadyAt !== null,
+    catalogReadyAt: isoOrNull(status.catalogReadyAt),
+    catalogStaleSince: failedSince.length === 0 ? null : isoOf(Math.min(...failedSince)),
+    tracks: { product: trackStatusOf(product), collection: trackStatusOf(collection) },
+  };
+}
+
+function trackStatusOf(stored: SyncTrack): TrackStatus {
+  return {
+    state: stored.state,
+    startedAt: isoOrNull(stored.startedAt),
+    finishedAt: isoOrNull(stored.finishedAt),
+    durationMs: stored.durationMs,
+    runs: stored.runs,
+    completed: stored.completed,
+    failed: stored.failed,
+    consecutiveFailures: stored.consecutiveFailures,
+    firstCompletedAt: isoOrNull(stored.firstCompletedAt),
+    total: stored.total,
+    synced: stored.synced,
+    lastError: stored.lastError,
+  };
+}
+
+function isoOrNull(epochMs: number | null): string | null {
+  return epochMs === null ? null : isoOf(epochMs);
+}
+
+/** The status after a sync of this track began. */
+export function syncStarted(status: StatusDocument, name: TrackName, at: number, counts?: SyncCounts): StatusDocument {
+  return withTrack(status, name, startRun(status.tracks[name], at, counts));
+}
+
+/** The status after a sync of this track completed. A product sync makes the catalogue ready, unless the merchant is disconnected. */
+export function syncCompleted(status: StatusDocument, name: TrackName, at: number, counts?: SyncCounts): StatusDocument {
+  const completed = withTrack(status, name, completeRun(status.tracks[name], at, counts));
+  const becomesReady = name === 'product' && status.catalogReadyAt === null && !status.mustReconnect;
+  return becomesReady ? { ...completed, catalogReadyAt: at } : completed;
+}
+
+/** The status after a sync of this track failed; a catalogue that was ready stays so, and is stale. */
+export function syncFailed(
+  status: StatusDocument,
+  name: TrackName,
+  at: number,
+  counts?: SyncCounts,
+  error?: string | null,
+): StatusDocument {
+  return withTrack(status, name, failRun(status.tracks[name], at, counts, error));
+}
+
+function withTrack(status: StatusDocument, name: TrackName, changed: SyncTrack): StatusDocument {
+  return { ...status, tracks: { ...status.tracks, [name]: changed } };
+}
+
+/** The status after the merchant was connected or enabled. */
+export function merchantConnected(status: StatusDocument, reason: string | null = null): StatusDocument {
+  return { ...status, connection: 'connected', connectionReason: reason, mustReconnect: false, attention: null };
+}
+
+/** The status after the merchant was disabled; its catalogue stays as it is. */
+export function merchantDisabled(status: StatusDocument, reason: string | null = null): StatusDocument {
+  return { ...status, connection: 'disabled', connectionReason: reason };
+}
+
+/** The status after the merchant was disconnected: its catalogue is ready again only by a completion after the next connect. */
+export function merchantDisconnected(status: StatusDocument): StatusDocument {
+  return { ...status, connection: 'disconnected', connectionReason: null, mustReconnect: true, catalogReadyAt: null };
+}
+
+/**
+ * The status after the merchant's onboarding was complete. It shows that a merchant of unknown connection is connected; it does not
+ * undo a disabling or a disconnect, because it can arrive late.
+ */
+export function merchantComplete(status: StatusDocument): StatusDocument {
+  return { ...status, connection: status.connection === 'unknown' ? 'connected' : status.connection, attention: null };
+}
+
+/** The status after the sender asked for attention (to scopes, payouts, shipping and the like), which leaves the connection as it is. */
+export function merchantNeedsAttention(status: StatusDocument, at: number, reason: string | null = null): StatusDocument {
+  return { ...status, attention: { since: status.attention?.since ?? at, reason } };
+}

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+/**
+ * What must hold of Violet's bodies for an event to mean anything; every other field is kept as it comes. Fields are absent or null at
+ * will, and enumerated values grow without notice, so nothing else is checked here.
+ */
+const merchantId = z.union([z.int(), z.string().min(1)], { error: 'expected an integer or a text' });
+
+/** The body of OFFER_ADDED and OFFER_UPDATED. */
+export const violetOffer = z.looseObject({ id: z.int(), merchant_id: z.int(), name: z.string() });
+
+/** The body of COLLECTION_CREATED and COLLECTION_UPDATED. */
+export const violetCollection = z.looseObject({ id: z.int(), merchant_id: z.int() });
+
+/** The body of a removal, of which only the id is certain. */
+export const violetRemoval = z.looseObject({ id: z.int() });
+
+/** The body of PRODUCT_SYNC_* and COLLECTION_SYNC_*. */
+export const violetSync = z.looseObject({ merchant_id: merchantId });
+
+/** The body of MERCHANT_*: its id is the merchant's. */
+export const violetMerchant = z.looseObject({ id: merchantId });
+
+export type VioletOffer = z.infer<typeof violetOffer>;
+export type VioletCollection = z.infer<typeof violetCollection>;
+export type VioletSync = z.infer<typeof violetSync>;
+export type VioletMerchant = z.infer<typeof violetMerchant>;
