@@ -5,3 +5,15 @@ export * from './locations';
 export * from './log';
 export * from './operations';
 export * from './process';
+export { AofError, type AofCheck, checkAof } from './redis/check-aof';
+export {
+  describeRedisProgram,
+  type FindRedisSettings,
+  type FoundRedis,
+  findRedis,
+  findRedisProgram,
+  type RedisProgram,
+} from './redis/find-redis';
+export { pingRedis } from './redis/ping-redis';
+export { isAlive, waitUntil } from './redis/process-control';
+export { type RedisEnd, type RedisServer, type RedisServerSettings, startRedisServer } from './redis/redis-server';
