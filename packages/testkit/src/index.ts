@@ -1,1 +1,5 @@
-export {};
+export { type AppExit, type ServingApp, type SpawnedApp, spawnApp } from './app';
+export { freePort } from './free-port';
+export { temporaryFolder } from './temporary-folder';
+export { startTestRedis, type TestRedis, type TestRedisSettings, testRedisProgram } from './test-redis';
+export { type WaitForSettings, waitFor } from './wait-for';

@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 
 export interface CommandResult {
   /** 0 when the command succeeded; undefined when it could not run or was killed. */
   readonly status: number | undefined;
-  /** Standard output, then standard error. */
+  /** Standard output and standard error, as they came. */
   readonly output: string;
 }
 
@@ -16,8 +16,6 @@ export interface CommandOptions {
   readonly argv0?: string;
 }
 
-const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
-
 /** Runs a command to its end. Never rejects: a command that cannot run has no status and its reason as output. */
 export function runCommand(
   command: string,
@@ -25,17 +23,16 @@ export function runCommand(
   { input = '', ...options }: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    // execFile hands all options on to spawn, argv0 too.
-    const child = execFile(
-      command,
-      args,
-      { ...options, maxBuffer: OUTPUT_MAX_BYTES, encoding: 'utf8' },
-      (error, stdout, stderr) => {
-        const status = error === null ? 0 : typeof error.code === 'number' ? error.code : undefined;
-        resolve({ status, output: stdout + stderr || (error?.message ?? '') });
-      },
-    );
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
+    const child = spawn(command, args, options);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    child.once('error', (error) => resolve({ status: undefined, output: error.message }));
+    child.once('close', (code) => resolve({ status: code ?? undefined, output }));
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
   });
 }

@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { repositoryRoot, type StartedMessage } from '@syncline/runtime';
+import { freePort } from './free-port';
+import { temporaryFolder } from './temporary-folder';
+
+/** How an app's process ended. */
+export interface AppExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** An app running as a process of its own. It ends with the test process. */
+export interface SpawnedApp {
+  readonly pid: number;
+  readonly port: number;
+  readonly url: string;
+  /** Everything it printed so far, standard output and error together. */
+  output(): string;
+  readonly exited: Promise<AppExit>;
+  /** SIGTERM; resolves when it is gone. Idempotent. */
+  stop(): Promise<AppExit>;
+  kill(): Promise<AppExit>;
+  freeze(): void;
+  thaw(): void;
+}
+
+export type ServingApp = 'ingress' | 'worker' | 'console';
+
+/**
+ * Starts `apps/<name>/dist/main.js` with only the given environment (and PATH, HOME), on a free port unless its port variable is given.
+ * Resolves when the app says that it has started; rejects with its output when it exits before.
+ */
+export async function spawnApp(name: ServingApp, env: Readonly<Record<string, string>> = {}): Promise<SpawnedApp> {
+  const portVariable = `${name.toUpperCase()}_PORT`;
+  const port = Number(env[portVariable] ?? (await freePort()));
+  const child = spawn(process.execPath, [path.join(repositoryRoot, 'apps', name, 'dist', 'main.js')], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      SYNCLINE_DATA_DIR: env.SYNCLINE_DATA_DIR ?? temporaryFolder(),
+      ...env,
+      [portVariable]: String(port),
+    },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const exited = new Promise<AppExit>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+  const signal = (which: NodeJS.Signals): Promise<AppExit> => {
+    child.kill(which);
+    if (which === 'SIGTERM') child.kill('SIGCONT');
+    return exited;
+  };
+  await new Promise<void>((resolve, reject) => {
+    child.on('message', (message: StartedMessage) => {
+      if (message.type === 'started') resolve();
+    });
+    exited.then(
+      ({ code, signal: cause }) => reject(new Error(`${name} ended before it had started (${cause ?? code}):\n${output}`)),
+      reject,
+    );
+  });
+  if (child.pid === undefined) throw new Error(`${name} has no process id`);
+  return {
+    pid: child.pid,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    output: () => output,
+    exited,
+    stop: () => signal('SIGTERM'),
+    kill: () => signal('SIGKILL'),
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+  };
+}
