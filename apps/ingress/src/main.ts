@@ -1,1 +1,59 @@
-export {};
+import { isCatalogTopic } from '@syncline/catalog';
+import { createAcceptor } from '@syncline/lanes';
+import { ConfigurationError, closeServer, createOperations, listen, loadConfig, runProcess } from '@syncline/runtime';
+import { Registry } from 'prom-client';
+import { createIngress } from './app';
+import { dedupWindowMs, ingressConfig, openSources } from './config';
+import { createMetrics } from './metrics';
+
+/** Slow or silent clients are cut off after these. Keep-alive outlasts the idle time of common load balancers (60 s). */
+const SERVER_TIMEOUTS = { headersTimeout: 15_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 } as const;
+
+runProcess('ingress', async ({ env, log }) => {
+  const config = loadConfig(ingressConfig, env);
+  const acceptor = createAcceptor({
+    redisUrl: config.REDIS_URL,
+    prefix: config.KEY_PREFIX,
+    shards: config.SHARDS,
+    acceptTimeoutMs: config.ACCEPT_TIMEOUT_MS,
+    tryTimeoutMs: config.ACCEPT_TRY_TIMEOUT_MS,
+    dedupWindowMs: (source) => dedupWindowMs(config, source),
+    waitReplicas: config.ACCEPT_WAIT_REPLICAS,
+    log,
+    onMismatch: (error) =>
+      process.nextTick(() => {
+        throw new ConfigurationError([error.message], { cause: error });
+      }),
+  });
+  const sources = openSources(config);
+  const registry = new Registry();
+  const metrics = createMetrics(
+    registry,
+    sources.map(({ sender }) => sender.source),
+    () => acceptor.waiting,
+  );
+  const app = createIngress({
+    acceptor,
+    sources,
+    isHandled: isCatalogTopic,
+    bodyLimitBytes: config.BODY_LIMIT_BYTES,
+    log,
+    metrics,
+    operations: createOperations({ registry, ready: () => acceptor.ready }),
+  });
+  try {
+    const server = await listen(app, { port: config.INGRESS_PORT, host: config.BIND_HOST, variable: 'INGRESS_PORT' });
+    Object.assign(server, SERVER_TIMEOUTS);
+    acceptor.start();
+    log.info({ address: server.address(), sources: sources.map(({ sender }) => sender.source) }, 'receiving webhooks');
+    return {
+      stop: async () => {
+        await closeServer(server, config.SHUTDOWN_TIMEOUT_MS);
+        await acceptor.stop();
+      },
+    };
+  } catch (error) {
+    await acceptor.stop();
+    throw error;
+  }
+});
