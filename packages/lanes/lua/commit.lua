@@ -1,0 +1,122 @@
+-- Commits a run of events from the head of a lane: effects, history and the lane's advance, all or none.
+--
+-- KEYS  1 lane  2 queue  3 ready  4 heads  5 history  6 kept  7 recent  8 totals  9 minute  10 running  11 held
+--       then the keys of the effects
+-- ARGV  1 now in ms, '' for the server's clock  2 lane  3 fence  4 first seq  5 last seq (first - 1: no event)
+--       6 'keep' or 'yield' when events remain  7 lease in ms  8 most history items  9 history items older than this many ms go
+--       10 most bytes of recent records
+--       11 number of events, then for each: outcome, the rest of its history item
+--       then number of counters, and name, amount of each
+--       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
+-- Returns {'fenced'}                       the fence or the head differs: nothing was done
+--         {'idle'} | {'held'}              committed; no turn follows
+--         {'kept'}                         committed; the lease is renewed
+--         {'yielded', turn to arm}         committed; the lane is released
+--         {'already', turn to arm or 0}    committed before
+--
+-- Invariant: idle is decided in the step of the pop, so a lane that holds events is armed or held. Repeatable: a commit that
+-- was done answers 'already'. Everything is checked before the first write, and the first write needs no memory, which lets
+-- the rest run when memory is full.
+
+local LANE, QUEUE, READY, HEADS, HISTORY, KEPT, RECENT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local TOTALS, MINUTE, RUNNING, HELD = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local FIRST_EFFECT_KEY = 12
+local now = clock(ARGV[1])
+local lane, fence, first, last = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local mode, leaseMs, mostHistory, historyAgeMs = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local mostRecentBytes, events = tonumber(ARGV[10]), tonumber(ARGV[11])
+
+local held = redis.call('HMGET', LANE, 'fence', 'lease', 'done', 'seq', 'turn', 'paused', 'armed')
+local done, seq, turn = tonumber(held[3]) or 0, tonumber(held[4]) or 0, tonumber(held[5]) or 0
+if held[1] ~= fence then return { 'fenced' } end
+if events > 0 and done >= last then return { 'already', held[7] and not held[2] and turn or 0 } end
+if not held[2] or first ~= done + 1 or last - first + 1 ~= events then return { 'fenced' } end
+for i = FIRST_EFFECT_KEY, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= 'hash' and kind ~= 'zset' and kind ~= 'string' then
+    return redis.error_reply('ERR Expected a hash, sorted set or string at ' .. KEYS[i] .. ', got ' .. kind)
+  end
+end
+
+redis.call('HDEL', LANE, 'crashes')
+if events > 0 then redis.call('HDEL', LANE, 'attempts', 'notbefore', 'error') end
+
+-- Effects, history and counters follow one another in ARGV.
+local a = 12
+if events > 0 then
+  local records = redis.call('LPOP', QUEUE, events)
+  local recentBytes = 0
+  for _, record in ipairs(records) do recentBytes = recentBytes + #record end
+  local recentNumber = redis.call('HINCRBY', TOTALS, 'recent', events) - events
+  local items = {}
+  for i = 1, events do
+    items[i] = string.format('%.0f %.0f %.0f %s %s', now, first + i - 1, recentNumber + i, ARGV[a], ARGV[a + 1])
+    a = a + 2
+  end
+  redis.call('RPUSH', RECENT, unpack(records))
+  recentBytes = redis.call('HINCRBY', TOTALS, 'recent-bytes', recentBytes)
+  while recentBytes > mostRecentBytes do
+    local oldest = redis.call('LPOP', RECENT)
+    if not oldest then break end
+    recentBytes = redis.call('HINCRBY', TOTALS, 'recent-bytes', -#oldest)
+  end
+
+  redis.call('HINCRBY', LANE, 'position', events)
+  local length = redis.call('RPUSH', HISTORY, unpack(items))
+  redis.call('PEXPIRE', HISTORY, historyAgeMs)
+  local function forget(item)
+    redis.call('LPOP', HISTORY)
+    local goneSeq, outcome = string.match(item, '^%d+ (%d+) %d+ (%a+)')
+    if outcome == 'unhandled' then redis.call('HDEL', KEPT, goneSeq) end
+    length = length - 1
+  end
+  local oldest = redis.call('LINDEX', HISTORY, 0)
+  while oldest and (length > mostHistory or tonumber(string.match(oldest, '^%d+')) < now - historyAgeMs) do
+    forget(oldest)
+    oldest = redis.call('LINDEX', HISTORY, 0)
+  end
+end
+
+local counters = tonumber(ARGV[a])
+a = a + 1
+for _ = 1, counters do
+  redis.call('HINCRBY', TOTALS, ARGV[a], ARGV[a + 1])
+  a = a + 2
+end
+if events > 0 and redis.call('HINCRBY', MINUTE, 'committed', events) == events then redis.call('PEXPIRE', MINUTE, 900000) end
+
+local effects = tonumber(ARGV[a])
+a = a + 1
+for _ = 1, effects do
+  local command, key, size = ARGV[a], KEYS[FIRST_EFFECT_KEY - 1 + tonumber(ARGV[a + 1])], tonumber(ARGV[a + 2])
+  redis.call(command, key, unpack(ARGV, a + 3, a + 2 + size))
+  a = a + 3 + size
+end
+
+redis.call('HSET', LANE, 'done', last)
+if last == seq then
+  redis.call('HDEL', LANE, 'armed', 'lease')
+  redis.call('ZREM', RUNNING, lane)
+  redis.call('ZREM', HEADS, lane)
+  return { 'idle' }
+end
+if events > 0 then
+  local headReceivedAt = string.match(redis.call('LINDEX', QUEUE, 0), '^%d+ %d+ (%d+)')
+  redis.call('ZADD', HEADS, headReceivedAt, lane)
+end
+if held[6] then
+  redis.call('HDEL', LANE, 'armed', 'lease')
+  redis.call('ZREM', RUNNING, lane)
+  redis.call('HSET', HELD, lane, 'paused')
+  return { 'held' }
+end
+if mode == 'keep' then
+  redis.call('HSET', LANE, 'lease', now + leaseMs)
+  redis.call('ZADD', RUNNING, now + leaseMs, lane)
+  return { 'kept' }
+end
+redis.call('HDEL', LANE, 'lease')
+redis.call('HSET', LANE, 'turn', turn + 1)
+redis.call('ZREM', RUNNING, lane)
+redis.call('ZADD', READY, now, lane)
+return { 'yielded', turn + 1 }

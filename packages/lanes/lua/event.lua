@@ -1,0 +1,35 @@
+-- Finds where one event of a lane stands. Changes nothing.
+--
+-- KEYS  1 lane  2 queue  3 history  4 kept  5 recent  6 totals
+-- ARGV  1 seq
+-- Returns {'waiting', element, failed attempts, not before or '', error or ''}
+--         {'committed', history item, element or '', kept body or ''}
+--         {'unknown'}   never there, or gone from the bounded history
+
+local LANE, QUEUE, HISTORY, KEPT, RECENT, TOTALS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local seq = tonumber(ARGV[1])
+
+local held = redis.call('HMGET', LANE, 'seq', 'done', 'position', 'attempts', 'notbefore', 'error')
+local last, done, position = tonumber(held[1]) or 0, tonumber(held[2]) or 0, tonumber(held[3]) or 0
+if seq > last then return { 'unknown' } end
+if seq > done then
+  local element = redis.call('LINDEX', QUEUE, seq - done - 1)
+  if not element then return { 'unknown' } end
+  local head = seq == done + 1
+  return { 'waiting', element, head and tonumber(held[4]) or 0, head and held[5] or '', head and held[6] or '' }
+end
+
+-- Without replays an event's position is its seq; each replay before it moves it on by one.
+local replays = position - done
+local from = seq - (position - redis.call('LLEN', HISTORY)) - 1
+local item
+for _, candidate in ipairs(redis.call('LRANGE', HISTORY, math.max(from, 0), math.max(from, 0) + replays)) do
+  if tonumber(string.match(candidate, '^%d+ (%d+)')) == seq then item = candidate end
+end
+if not item then return { 'unknown' } end
+local recentNumber = tonumber(string.match(item, '^%d+ %d+ (%d+)'))
+local lastRecent = tonumber(redis.call('HGET', TOTALS, 'recent')) or 0
+local behind = lastRecent - recentNumber + 1
+local element = ''
+if behind <= redis.call('LLEN', RECENT) then element = redis.call('LINDEX', RECENT, -behind) or '' end
+return { 'committed', item, element, redis.call('HGET', KEPT, seq) or '' }

@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import type { RedisClient } from './connection';
+import { encodeHistory, type Settled } from './history';
+import type { ShardKeys } from './keys';
+import { Script } from './script';
+import type { Effect } from './state';
+
+const scripts = {
+  claim: new Script('claim'),
+  commit: new Script('commit'),
+  fail: new Script('fail'),
+  rescue: new Script('rescue'),
+};
+
+/** Proves that a turn still owns its lane. Random, because a counter would repeat after the store was rolled back. */
+export function newFence(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+export type ClaimAnswer =
+  | { status: 'stale' | 'busy' | 'wait' | 'held' }
+  | { status: 'run'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
+
+export type CommitAnswer = { status: 'fenced' | 'idle' | 'held' | 'kept' } | { status: 'already' | 'yielded'; turnToArm: number };
+
+export type FailAnswer = { status: 'fenced' | 'blocked' } | { status: 'retry'; turnToArm: number; delayMs: number };
+
+export type RescueAnswer = { status: 'well' } | { status: 'rescued'; turnToArm: number; lost: 'lease' | 'arming' };
+
+export interface CommitRequest {
+  readonly fence: string;
+  /** Seq of the first event; with no events, the seq of the lane's head. */
+  readonly firstSeq: number;
+  readonly settled: readonly Settled[];
+  readonly effects: readonly Effect[];
+  /** What happens to the lane when events remain: the turn goes on, or the lane waits for its next. */
+  readonly then: 'keep' | 'yield';
+  readonly leaseMs: number;
+  readonly historyMaxItems: number;
+  readonly historyMaxAgeMs: number;
+  readonly recentMaxBytes: number;
+}
+
+/** The steps of a lane's turn, one script each; the scripts' headers tell their promises. */
+export class LaneProtocol {
+  readonly #client: RedisClient;
+  readonly #keys: ShardKeys;
+  /** Sets the time in tests; the server's clock otherwise. */
+  readonly #now: () => string;
+
+  constructor(client: RedisClient, keys: ShardKeys, now: () => string = () => '') {
+    this.#client = client;
+    this.#keys = keys;
+    this.#now = now;
+  }
+
+  async claim(
+    lane: string,
+    turn: number,
+    fence: string,
+    limits: { leaseMs: number; maxEvents: number; maxBytes: number },
+  ): Promise<ClaimAnswer> {
+    const keys = this.#keys;
+    const [status, ...rest] = (await scripts.claim.run(
+      this.#client,
+      [keys.lane(lane), keys.queue(lane), keys.ready, keys.running, keys.retrying, keys.held],
+      [this.#now(), lane, turn, fence, limits.leaseMs, limits.maxEvents, limits.maxBytes],
+    )) as ['stale' | 'busy' | 'wait' | 'held'] | ['run', number, number, number, ...string[]];
+    if (status !== 'run') return { status };
+    const [laneNumber, failedAttempts, crashes, ...elements] = rest as [number, number, number, ...string[]];
+    return { status, laneNumber, failedAttempts, crashes, elements };
+  }
+
+  async commit(lane: string, request: CommitRequest): Promise<CommitAnswer> {
+    const keys = this.#keys;
+    const { settled, effects } = request;
+    const effectKeys = [...new Set(effects.map(({ key }) => key))];
+    const counters = new Map<string, number>();
+    for (const { outcome } of settled) counters.set(outcome, (counters.get(outcome) ?? 0) + 1);
+    const args: (string | number)[] = [
+      this.#now(),
+      lane,
+      request.fence,
+      request.firstSeq,
+      request.firstSeq + settled.length - 1,
+      request.then,
+      request.leaseMs,
+      request.historyMaxItems,
+      request.historyMaxAgeMs,
+      request.recentMaxBytes,
+      settled.length,
+    ];
+    for (const item of settled) args.push(item.outcome, encodeHistory(item));
+    args.push(counters.size);
+    for (const [name, amount] of counters) args.push(name, amount);
+    args.push(effects.length);
+    for (const { command, key, args: own } of effects) args.push(command, effectKeys.indexOf(key) + 1, own.length, ...own);
+    const [status, turnToArm = 0] = (await scripts.commit.run(
+      this.#client,
+      [
+        keys.lane(lane),
+        keys.queue(lane),
+        keys.ready,
+        keys.heads,
+        keys.history(lane),
+        keys.kept(lane),
+        keys.recent,
+        keys.totals,
+        keys.minute(Math.floor(Date.now() / 60_000)),
+        keys.running,
+        keys.held,
+        ...effectKeys,
+      ],
+      args,
+    )) as [CommitAnswer['status'], number?];
+    return status === 'yielded' || status === 'already' ? { status, turnToArm } : { status };
+  }
+
+  /** Records a failed attempt of the head. */
+  async fail(
+    lane: string,
+    request: { fence: string; seq: number; attempt: number; mode: 'retry' | 'block'; delayMs: number; error: string },
+  ): Promise<FailAnswer> {
+    const keys = this.#keys;
+    const [status, turnToArm = 0, delayMs = 0] = (await scripts.fail.run(
+      this.#client,
+      [keys.lane(lane), keys.running, keys.retrying, keys.held, keys.totals],
+      [this.#now(), lane, request.fence, request.seq, request.attempt, request.mode, request.delayMs, request.error],
+    )) as [FailAnswer['status'], number?, number?];
+    return status === 'retry' ? { status, turnToArm, delayMs } : { status };
+  }
+
+  /** `lostBefore`: an arming older than this, in epoch milliseconds, was passed by the queue. */
+  async rescue(lane: string, lostBefore: number): Promise<RescueAnswer> {
+    const keys = this.#keys;
+    const [status, turnToArm = 0, lost = 'lease'] = (await scripts.rescue.run(
+      this.#client,
+      [keys.lane(lane), keys.ready, keys.running, keys.retrying],
+      [this.#now(), lane, lostBefore],
+    )) as [RescueAnswer['status'], number?, ('lease' | 'arming')?];
+    return status === 'rescued' ? { status, turnToArm, lost } : { status };
+  }
+}

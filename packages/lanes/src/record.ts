@@ -1,0 +1,96 @@
+import type { Event, SequencedEvent } from '@syncline/events';
+
+/** Bodies above this many bytes are stored in a key of their own, so that lists stay cheap to walk. */
+export const INLINE_BODY_BYTES = 32 * 1024;
+
+/** Form of stored records. Readers take the current and the previous one; writers write the current one. */
+const RECORD_VERSION = 1;
+
+interface RecordHeader {
+  v: number;
+  s: string;
+  i: string;
+  t: string;
+  l: string;
+  at: number;
+  h?: Record<string, string>;
+  /** Encoding of the body, when it is not text. */
+  e?: 'base64';
+  /** Token of the key that holds the body, when it is not inline. */
+  b?: string;
+}
+
+/** A record as stored, with what is kept apart. */
+export interface EncodedRecord {
+  /** `bytes receivedAt header\nbody`; the accept step puts the seq and a space before it. */
+  readonly record: string;
+  /** The body when it is kept apart, else empty. */
+  readonly body: string;
+  /** Size that counts towards limits, body included. */
+  readonly bytes: number;
+}
+
+/** `bodyToken` names the key for a body that is too large to be inline; without it every body is. */
+export function encodeRecord(event: Event, bodyToken?: string): EncodedRecord {
+  const bodyBytes = Buffer.byteLength(event.body);
+  const apart = bodyToken !== undefined && bodyBytes > INLINE_BODY_BYTES;
+  const header: RecordHeader = {
+    v: RECORD_VERSION,
+    s: event.source,
+    i: event.eventId,
+    t: event.topic,
+    l: event.lane,
+    at: event.receivedAt,
+    ...(Object.keys(event.headers).length > 0 && { h: event.headers }),
+    ...(event.bodyEncoding === 'base64' && { e: 'base64' }),
+    ...(apart && { b: bodyToken }),
+  };
+  const text = JSON.stringify(header);
+  const bytes = Buffer.byteLength(text) + bodyBytes;
+  return { record: `${bytes} ${event.receivedAt} ${text}\n${apart ? '' : event.body}`, body: apart ? event.body : '', bytes };
+}
+
+/** A record with its place, all in one: the form in which an event outlives its lane's queue. */
+export function encodeElement(event: SequencedEvent): string {
+  return `${event.seq} ${encodeRecord(event).record}`;
+}
+
+/** An event read back; `bodyToken` is set when its body is kept apart, in a key that goes when the event leaves its lane. */
+export interface StoredEvent extends SequencedEvent {
+  readonly bodyToken?: string;
+}
+
+/** Decodes `seq bytes receivedAt header\nbody`. Throws on a form that this version cannot read. */
+export function decodeRecord(element: string): StoredEvent {
+  const headerAt = element.indexOf('{');
+  const bodyAt = element.indexOf('\n');
+  const seq = Number.parseInt(element, 10);
+  if (headerAt < 0 || bodyAt < headerAt || !Number.isSafeInteger(seq)) {
+    throw new Error(`Expected a record as "seq bytes receivedAt {header}", got ${JSON.stringify(element.slice(0, 80))}`);
+  }
+  const header = JSON.parse(element.slice(headerAt, bodyAt)) as RecordHeader;
+  if (header.v !== RECORD_VERSION) {
+    throw new Error(`Expected a record of version ${RECORD_VERSION}, got ${header.v}: a newer Syncline wrote it, run that version`);
+  }
+  return {
+    seq,
+    source: header.s,
+    eventId: header.i,
+    topic: header.t,
+    lane: header.l,
+    receivedAt: header.at,
+    headers: header.h ?? {},
+    body: element.slice(bodyAt + 1),
+    bodyEncoding: header.e ?? 'utf8',
+    ...(header.b !== undefined && { bodyToken: header.b }),
+  };
+}
+
+/** The body as a reader wants it: JSON where it is, text where it is not. */
+export function payloadOf(event: Event): unknown {
+  try {
+    return JSON.parse(event.body) as unknown;
+  } catch {
+    return event.body;
+  }
+}

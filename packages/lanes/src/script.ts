@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RedisClient } from './connection';
+
+const directory = join(__dirname, '..', 'lua');
+const prelude = readFileSync(join(directory, 'prelude.lua'), 'utf8');
+
+/** One atomic step of the protocol, kept in a Lua file; its header tells keys, arguments and answers. */
+export class Script {
+  readonly #source: string;
+  readonly #sha: string;
+
+  constructor(name: string) {
+    this.#source = `${prelude}\n${readFileSync(join(directory, `${name}.lua`), 'utf8')}`;
+    this.#sha = createHash('sha1').update(this.#source).digest('hex');
+  }
+
+  /** Runs the step; a server that does not know the script (new, restarted, failed over) is taught it. */
+  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
+    try {
+      return await client.evalsha(this.#sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      return await client.eval(this.#source, keys.length, ...keys, ...args);
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import type { DocumentRef, UnitOfWork } from '@syncline/events';
+import type { RedisClient } from './connection';
+import type { ShardKeys } from './keys';
+
+/** A stored document is `seq json`: the seq that wrote it tells a replay whether a newer state already stands. */
+export function encodeDocument(seq: number, json: string): string {
+  return `${seq} ${json}`;
+}
+
+export function decodeDocument(stored: string): unknown {
+  return JSON.parse(stored.slice(stored.indexOf(' ') + 1)) as unknown;
+}
+
+/** One write to Redis that a commit makes. */
+export interface Effect {
+  readonly command: 'HSET' | 'HDEL' | 'ZADD' | 'UNLINK' | 'PEXPIRE';
+  readonly key: string;
+  readonly args: readonly (string | number)[];
+}
+
+/** Arguments of one effect stay well below the number that Lua can unpack. */
+const EFFECT_MAX_ARGS = 1_000;
+
+/**
+ * A merchant's state as one run of events sees it: what is stored, with the effects of the run's decided events over it. Documents
+ * are held as JSON text, so that no handler can change what another reads.
+ */
+export class RunState {
+  readonly #client: RedisClient;
+  readonly #keys: ShardKeys;
+  readonly #lane: string;
+  /** JSON text by collection and id; undefined for a document known to be absent. */
+  readonly #known = new Map<string, Map<string, string | undefined>>();
+  /** What the run writes: the stored form, or undefined to remove. */
+  readonly #written = new Map<string, Map<string, string | undefined>>();
+
+  constructor(client: RedisClient, keys: ShardKeys, lane: string) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#lane = lane;
+  }
+
+  /** Fetches documents for the whole run in one round trip. */
+  async prefetch(refs: Iterable<DocumentRef>): Promise<void> {
+    const wanted = new Map<string, Set<string>>();
+    for (const { collection, id } of refs) {
+      if (!this.#known.get(collection)?.has(id)) entry(wanted, collection, () => new Set<string>()).add(id);
+    }
+    await Promise.all(
+      [...wanted].map(async ([collection, ids]) => {
+        const stored = await this.#client.hmget(this.#keys.documents(this.#lane, collection), ...ids);
+        for (const [index, id] of [...ids].entries()) this.#learn(collection, id, stored[index] ?? undefined);
+      }),
+    );
+  }
+
+  async read(collection: string, id: string): Promise<string | undefined> {
+    if (!this.#known.get(collection)?.has(id)) await this.prefetch([{ collection, id }]);
+    return this.#known.get(collection)?.get(id);
+  }
+
+  /** Takes over the writes of an event that was decided. */
+  merge(seq: number, writes: Iterable<[DocumentRef, string | undefined]>): void {
+    for (const [{ collection, id }, json] of writes) {
+      entry(this.#known, collection, () => new Map<string, string | undefined>()).set(id, json);
+      const stored = json === undefined ? undefined : encodeDocument(seq, json);
+      entry(this.#written, collection, () => new Map<string, string | undefined>()).set(id, stored);
+    }
+  }
+
+  /** The run's writes, ready for the commit step. */
+  effects(): Effect[] {
+    const effects: Effect[] = [];
+    for (const [collection, documents] of this.#written) {
+      const key = this.#keys.documents(this.#lane, collection);
+      const puts: string[] = [];
+      const deletes: string[] = [];
+      for (const [id, stored] of documents) {
+        if (stored === undefined) deletes.push(id);
+        else puts.push(id, stored);
+      }
+      for (const args of chunks(puts)) effects.push({ command: 'HSET', key, args });
+      for (const args of chunks(deletes)) effects.push({ command: 'HDEL', key, args });
+    }
+    return effects;
+  }
+
+  #learn(collection: string, id: string, stored: string | undefined): void {
+    const json = stored?.slice(stored.indexOf(' ') + 1);
+    entry(this.#known, collection, () => new Map<string, string | undefined>()).set(id, json);
+  }
+}
+
+/** The effects of one event's handlers: merged into the run when they succeed, dropped when they fail, closed either way. */
+export class EventUnit implements UnitOfWork {
+  readonly #state: RunState;
+  readonly #writes = new Map<string, [DocumentRef, string | undefined]>();
+  #closed = false;
+
+  constructor(state: RunState) {
+    this.#state = state;
+  }
+
+  async get(collection: string, id: string): Promise<unknown> {
+    const own = this.#writes.get(nameOf(collection, id));
+    const json = own ? own[1] : await this.#state.read(collection, id);
+    return json === undefined ? undefined : (JSON.parse(json) as unknown);
+  }
+
+  put(collection: string, id: string, value: unknown): void {
+    const json = JSON.stringify(value) as string | undefined;
+    if (json === undefined) throw new TypeError(`Expected a JSON value for ${collection}/${id}, got ${typeof value}`);
+    this.#write(collection, id, json);
+  }
+
+  delete(collection: string, id: string): void {
+    this.#write(collection, id, undefined);
+  }
+
+  /** Ends the unit: a handler that goes on after its timeout can no longer have effects. */
+  close(): Iterable<[DocumentRef, string | undefined]> {
+    this.#closed = true;
+    return this.#writes.values();
+  }
+
+  #write(collection: string, id: string, json: string | undefined): void {
+    if (this.#closed) throw new Error('Expected effects before the handler ended or timed out, got one after');
+    this.#writes.set(nameOf(collection, id), [{ collection, id }, json]);
+  }
+}
+
+function nameOf(collection: string, id: string): string {
+  return `${collection}\0${id}`;
+}
+
+function entry<V>(map: Map<string, V>, key: string, make: () => V): V {
+  const held = map.get(key);
+  if (held !== undefined) return held;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function* chunks<T>(items: readonly T[]): Iterable<T[]> {
+  for (let from = 0; from < items.length; from += EFFECT_MAX_ARGS) yield items.slice(from, from + EFFECT_MAX_ARGS);
+}

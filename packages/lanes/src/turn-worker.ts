@@ -1,0 +1,135 @@
+import { Worker } from 'bullmq';
+import { Arming, type TurnJob, TURN_QUEUE } from './arming';
+import { closeConnection, openConnection, type RedisClient } from './connection';
+import { openDataSet } from './data-set';
+import { ShardKeys } from './keys';
+import type { Logger } from './logger';
+import { Rescuer } from './rescuer';
+import { leaseMsFor, type TurnObserver, type TurnSettings, TurnTaker } from './turn';
+
+export interface TurnWorkerSettings extends TurnSettings {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  readonly shards: number;
+  /** Turn jobs under way at once. */
+  readonly concurrency: number;
+  readonly observer: TurnObserver;
+  readonly log: Logger;
+}
+
+/** Takes turns in every shard, shares them with any number of other workers, and rescues lanes whose turn was lost. */
+export interface TurnWorker {
+  /** True while the store answers. */
+  ready(): Promise<boolean>;
+  /** Resolves when the worker takes turns; waits for a store that is not there yet. Rejects with a DataSetMismatchError. */
+  start(): Promise<void>;
+  /** Ends: no further event is begun, what was decided is committed, the lanes are released. Handlers that still run after `graceMs` are cut off. Idempotent. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const STALLED_CHECK_MS = 5_000;
+/** A turn job never fails for having stalled: crashes are counted in the lane. */
+const NEVER = 1_000_000_000;
+
+export function createTurnWorker(settings: TurnWorkerSettings): TurnWorker {
+  return new BullTurnWorker(settings);
+}
+
+class BullTurnWorker implements TurnWorker {
+  readonly #settings: TurnWorkerSettings;
+  readonly #client: RedisClient;
+  readonly #queueClient: RedisClient;
+  readonly #arming: Arming;
+  readonly #workers: Worker<TurnJob>[] = [];
+  readonly #rescuers: Rescuer[] = [];
+  readonly #cutOff = new AbortController();
+  #stopping = false;
+
+  constructor(settings: TurnWorkerSettings) {
+    this.#settings = settings;
+    this.#client = openConnection(settings.redisUrl, { kind: 'work' });
+    this.#queueClient = openConnection(settings.redisUrl, { kind: 'queue' });
+    for (const client of [this.#client, this.#queueClient]) {
+      client.on('error', (error: Error) => settings.log.debug({ err: error }, 'worker connection'));
+    }
+    this.#arming = new Arming({ client: this.#queueClient, prefix: settings.prefix, shards: settings.shards, log: settings.log });
+  }
+
+  async start(): Promise<void> {
+    await openDataSet(this.#client, this.#settings.prefix, this.#settings.shards);
+    if (this.#stopping) return;
+    for (let shard = 0; shard < this.#settings.shards; shard++) this.#startShard(shard);
+  }
+
+  async ready(): Promise<boolean> {
+    if (this.#stopping || this.#workers.length === 0 || this.#client.status !== 'ready') return false;
+    return await Promise.race([
+      this.#client.ping().then(
+        () => true,
+        () => false,
+      ),
+      new Promise<boolean>((resolve) => {
+        setTimeout(resolve, 1_500, false).unref();
+      }),
+    ]);
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const rescuer of this.#rescuers) rescuer.stop();
+    const timer = setTimeout(() => this.#cutOff.abort(), graceMs);
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    clearTimeout(timer);
+    await this.#arming.close();
+    closeConnection(this.#client);
+    closeConnection(this.#queueClient);
+  }
+
+  #startShard(shard: number): void {
+    const { observer, log, concurrency } = this.#settings;
+    const keys = new ShardKeys(this.#settings.prefix, shard);
+    const arm = (turn: [string, number], delayMs: number): void => {
+      if (delayMs > 0) this.#arming.armLater(shard, turn, delayMs);
+      else this.#arming.arm(shard, [turn]);
+    };
+    const turns = new TurnTaker({ shard, client: this.#client, keys, settings: this.#settings, observer, log, arm });
+    const lockDuration = leaseMsFor(this.#settings.handlerTimeoutMs);
+    const worker = new Worker<TurnJob>(
+      TURN_QUEUE,
+      // Three parameters: BullMQ makes the signal only for processors that take it.
+      async (job, _token, signal) => {
+        const ended = signal ? AbortSignal.any([signal, this.#cutOff.signal]) : this.#cutOff.signal;
+        // Lanes of one job share nothing but the job: a slow or failing one must not hold up the others.
+        await Promise.all(
+          job.data.lanes.map(async (turn) => {
+            try {
+              await turns.take(turn, () => this.#stopping, ended);
+            } catch (error) {
+              log.error({ err: error, lane: turn[0] }, 'a turn failed; its lane will be rescued');
+            }
+          }),
+        );
+      },
+      {
+        connection: this.#queueClient,
+        prefix: keys.base,
+        concurrency,
+        lockDuration,
+        stalledInterval: STALLED_CHECK_MS,
+        maxStalledCount: NEVER,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    );
+    worker.on('error', (error) => log.debug({ err: error, shard }, 'turn worker'));
+    worker.on('lockRenewalFailed', (jobIds: string[]) => {
+      for (const jobId of jobIds) worker.cancelJob(jobId);
+    });
+    this.#workers.push(worker);
+    const rescuer = new Rescuer({ client: this.#client, keys, arm: (turn) => arm(turn, 0), rescued: (cause) => observer.rescued(cause), log });
+    rescuer.start();
+    this.#rescuers.push(rescuer);
+  }
+}
+

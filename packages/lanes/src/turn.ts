@@ -1,0 +1,372 @@
+import {
+  type AttemptContext,
+  type Decider,
+  type Decision,
+  type Failure,
+  failureCodes,
+  failureOf,
+  type Outcome,
+  type Plan,
+  type RetryPolicy,
+  retryDelayMs,
+  type SequencedEvent,
+} from '@syncline/events';
+import type { ArmedTurn } from './arming';
+import type { RedisClient } from './connection';
+import type { Settled } from './history';
+import type { ShardKeys } from './keys';
+import type { Logger } from './logger';
+import { type CommitAnswer, LaneProtocol, newFence } from './protocol';
+import { decodeRecord, encodeElement, type StoredEvent } from './record';
+import { type Effect, EventUnit, RunState } from './state';
+
+export interface TurnSettings {
+  readonly decider: Decider;
+  readonly retry: RetryPolicy;
+  /** What becomes of an event that will not be attempted again: set aside, or held in place with its lane. */
+  readonly failurePolicy: (topic: string) => 'park' | 'block';
+  readonly handlerTimeoutMs: number;
+  readonly turnMaxEvents: number;
+  readonly turnMaxBytes: number;
+  readonly historyMaxItems: number;
+  readonly historyMaxAgeMs: number;
+}
+
+/** What a turn tells the outside, for metrics. Calls must not throw. */
+export interface TurnObserver {
+  attempted(event: SequencedEvent, durationMs: number, result: Decision | 'failed'): void;
+  /** `latencyMs` from receipt to commit. */
+  committed(event: SequencedEvent, outcome: Outcome, latencyMs: number): void;
+  retried(event: SequencedEvent): void;
+  /** A commit that was refused because the turn no longer owned its lane. */
+  fenced(): void;
+  rescued(cause: 'lease' | 'arming'): void;
+  violated(kind: string): void;
+}
+
+/** A turn takes no further event after this long, so that merchants take turns. */
+const TURN_BUDGET_MS = 500;
+/** Crashes of a lane's head alone, after those that made it run alone, that make it a dead letter. */
+const CRASHES_MAX = 5;
+/** Bodies of the events committed last are kept for reading, up to this size in a shard. */
+const RECENT_MAX_BYTES = 32 * 1024 * 1024;
+
+/** Longest time between two signs of life of a turn: a handler, and room for the steps around it. */
+export function leaseMsFor(handlerTimeoutMs: number): number {
+  return Math.max(10_000, handlerTimeoutMs + TURN_BUDGET_MS + 4_500);
+}
+
+/** How a run of events came out: what is settled, in order, and the failure that ended it, if one did. */
+interface Run {
+  readonly settled: Settled[];
+  readonly failed?: { readonly event: StoredEvent; readonly attempt: number; readonly failure: Failure };
+}
+
+/** Takes turns: claims the head events of a lane, decides them in order, commits them in one step. */
+export class TurnTaker {
+  readonly #shard: number;
+  readonly #client: RedisClient;
+  readonly #keys: ShardKeys;
+  readonly #protocol: LaneProtocol;
+  readonly #settings: TurnSettings;
+  readonly #observer: TurnObserver;
+  readonly #log: Logger;
+  readonly #arm: (turn: ArmedTurn, delayMs: number) => void;
+  readonly #leaseMs: number;
+
+  constructor(dependencies: {
+    shard: number;
+    client: RedisClient;
+    keys: ShardKeys;
+    settings: TurnSettings;
+    observer: TurnObserver;
+    log: Logger;
+    arm: (turn: ArmedTurn, delayMs: number) => void;
+  }) {
+    this.#shard = dependencies.shard;
+    this.#client = dependencies.client;
+    this.#keys = dependencies.keys;
+    this.#protocol = new LaneProtocol(dependencies.client, dependencies.keys);
+    this.#settings = dependencies.settings;
+    this.#observer = dependencies.observer;
+    this.#log = dependencies.log;
+    this.#arm = dependencies.arm;
+    this.#leaseMs = leaseMsFor(dependencies.settings.handlerTimeoutMs);
+  }
+
+  /**
+   * Takes one turn of a lane. `stopping` is asked before each further event; `signal` aborts the handler that runs. Either way what
+   * was decided is committed and the lane is released. Rejects only when the store refuses a step for a reason of its own.
+   */
+  async take([lane, turn]: ArmedTurn, stopping: () => boolean, signal: AbortSignal): Promise<void> {
+    const { turnMaxEvents, turnMaxBytes } = this.#settings;
+    const fence = newFence();
+    const until = Date.now() + TURN_BUDGET_MS;
+    const over = (): boolean => Date.now() >= until || stopping() || signal.aborted;
+
+    const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
+    const claim = await this.#protocol.claim(lane, turn, fence, limits);
+    if (claim.status !== 'run') return;
+
+    const events = await this.#decode(lane, claim.elements);
+    let { failedAttempts } = claim;
+    let from = 0;
+    for (;;) {
+      const head = events[from];
+      if (!head) return;
+      const state = new RunState(this.#client, this.#keys, lane);
+      const run =
+        claim.crashes >= CRASHES_MAX
+          ? this.#crashed(head, claim.crashes)
+          : await this.#decide(events.slice(from), failedAttempts, state, from === 0 ? stopping : over, over, signal);
+      from += run.settled.length;
+      failedAttempts = 0;
+      const goesOn = run.settled.length > 0 && from < events.length && !over();
+
+      if (run.settled.length > 0 || !run.failed) {
+        const then = goesOn || run.failed ? 'keep' : 'yield';
+        const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, then);
+        if ('turnToArm' in answer && answer.turnToArm > 0) this.#arm([lane, answer.turnToArm], 0);
+        if (answer.status !== 'kept') return;
+      }
+      if (run.failed) return await this.#fail(lane, fence, run.failed);
+    }
+  }
+
+  async #decode(lane: string, elements: readonly string[]): Promise<StoredEvent[]> {
+    const events = await Promise.all(
+      elements.map(async (element) => {
+        const event = decodeRecord(element);
+        if (event.bodyToken === undefined) return event;
+        return { ...event, body: (await this.#client.get(this.#keys.body(event.bodyToken))) ?? '' };
+      }),
+    );
+    for (const [index, event] of events.entries()) {
+      const before = events[index - 1];
+      if (before && event.seq !== before.seq + 1) {
+        this.#observer.violated('order');
+        this.#log.error({ lane, seq: event.seq, after: before.seq }, 'a lane holds events out of order');
+      }
+    }
+    return events;
+  }
+
+  /** Decides events in order until one fails, the budget is spent, or one that acts outside ends the run. */
+  async #decide(
+    events: readonly StoredEvent[],
+    failedAttempts: number,
+    state: RunState,
+    stopFirst: () => boolean,
+    over: () => boolean,
+    signal: AbortSignal,
+  ): Promise<Run> {
+    const { decider, retry, failurePolicy } = this.#settings;
+    const plans = events.map((event) => ({ event, plan: decider.plan(event) }));
+    const external = plans.findIndex(({ plan }) => plan.external);
+    const run = external < 0 ? plans : plans.slice(0, Math.max(external, 1));
+    await state.prefetch(run.flatMap(({ plan }) => [...plan.reads]));
+
+    const settled: Settled[] = [];
+    for (const [index, { event, plan }] of run.entries()) {
+      if (index === 0 ? stopFirst() : over()) break;
+      const attempt = index === 0 ? failedAttempts + 1 : 1;
+      const result = await this.#attempt(event, plan, attempt, state, signal);
+      if (result === 'aborted') break;
+      if (typeof result === 'string') {
+        settled.push({ event, outcome: result, attempt });
+        continue;
+      }
+      const dies = result.permanent || attempt >= retry.maxAttempts;
+      if (!dies || failurePolicy(event.topic) === 'block') return { settled, failed: { event, attempt, failure: result } };
+      settled.push({ event, outcome: 'dead', attempt, failure: result });
+    }
+    return { settled };
+  }
+
+  /** One run of an event's handlers: its decision, its failure, or `aborted` when it was cut off through no fault of its own. */
+  async #attempt(
+    event: SequencedEvent,
+    plan: Plan,
+    attempt: number,
+    state: RunState,
+    signal: AbortSignal,
+  ): Promise<Decision | Failure | 'aborted'> {
+    const unit = new EventUnit(state);
+    const timeout = new HandlerTimeout(this.#settings.handlerTimeoutMs, signal);
+    const startedAt = performance.now();
+    let result: Decision | Failure;
+    try {
+      result = await timeout.race(plan.run(unit, timeout.context(attempt)));
+      state.merge(event.seq, unit.close());
+    } catch (error) {
+      unit.close();
+      if (signal.aborted) return 'aborted';
+      result = failureOf(error);
+    } finally {
+      timeout.clear();
+    }
+    const durationMs = performance.now() - startedAt;
+    this.#observer.attempted(event, durationMs, typeof result === 'string' ? result : 'failed');
+    const line = { lane: event.lane, seq: event.seq, eventId: event.eventId, topic: event.topic, attempt, durationMs: Math.round(durationMs) };
+    if (typeof result === 'string') this.#log.debug({ ...line, outcome: result }, 'attempt');
+    else this.#log.warn({ ...line, error: result.message, permanent: result.permanent }, 'attempt failed');
+    return result;
+  }
+
+  #crashed(event: StoredEvent, crashes: number): Run {
+    const message = `The worker ended ${crashes} times while this event was at the head of its lane`;
+    const failure: Failure = { message, stack: undefined, permanent: true, reason: 'crashed', retryAfterMs: undefined };
+    if (this.#settings.failurePolicy(event.topic) === 'block') return { settled: [], failed: { event, attempt: crashes, failure } };
+    return { settled: [{ event, outcome: 'dead', attempt: crashes, failure }] };
+  }
+
+  async #commit(
+    lane: string,
+    laneNumber: number,
+    fence: string,
+    firstSeq: number,
+    settled: readonly Settled[],
+    state: RunState,
+    then: 'keep' | 'yield',
+  ): Promise<CommitAnswer> {
+    const { historyMaxItems, historyMaxAgeMs } = this.#settings;
+    const effects = [...state.effects(), ...this.#retention(lane, laneNumber, settled)];
+    const answer = await this.#protocol.commit(lane, {
+      fence,
+      firstSeq,
+      settled,
+      effects,
+      then,
+      leaseMs: this.#leaseMs,
+      historyMaxItems,
+      historyMaxAgeMs,
+      recentMaxBytes: RECENT_MAX_BYTES,
+    });
+    if (answer.status === 'fenced') {
+      this.#observer.fenced();
+      this.#log.warn({ lane, firstSeq, events: settled.length }, 'the turn no longer owned its lane; nothing was committed');
+      return answer;
+    }
+    const now = Date.now();
+    for (const { event, outcome } of settled) this.#observer.committed(event, outcome, now - event.receivedAt);
+    return answer;
+  }
+
+  /** What is kept of events that leave the lane: dead letters, and the bodies that no handler took. */
+  #retention(lane: string, laneNumber: number, settled: readonly Settled[]): Effect[] {
+    const keys = this.#keys;
+    const effects: Effect[] = [];
+    const now = Date.now();
+    for (const { event, outcome, attempt, failure } of settled) {
+      if (outcome === 'dead') {
+        const id = `${this.#shard}.${laneNumber}.${event.seq}`;
+        const description = {
+          source: event.source,
+          eventId: event.eventId,
+          topic: event.topic,
+          lane: event.lane,
+          reason: failure?.reason ?? 'exhausted',
+          message: failure?.message ?? '',
+          stack: failure?.stack ?? null,
+          attempts: attempt,
+          at: now,
+        };
+        effects.push(
+          { command: 'HSET', key: keys.dead, args: [id, JSON.stringify(description)] },
+          { command: 'HSET', key: keys.deadBodies, args: [id, encodeElement(event)] },
+          { command: 'ZADD', key: keys.deadIndex, args: [now, id] },
+        );
+        this.#log.error({ ...description, stack: undefined, deadLetter: id, seq: event.seq }, 'dead letter');
+      }
+      if (outcome === 'unhandled') {
+        effects.push({ command: 'HSET', key: keys.kept(lane), args: [event.seq, encodeElement(event)] });
+      }
+      if (event.bodyToken !== undefined) effects.push({ command: 'UNLINK', key: keys.body(event.bodyToken), args: [] });
+    }
+    if (settled.some(({ outcome }) => outcome === 'unhandled')) {
+      effects.push({ command: 'PEXPIRE', key: keys.kept(lane), args: [this.#settings.historyMaxAgeMs] });
+    }
+    return effects;
+  }
+
+  async #fail(
+    lane: string,
+    fence: string,
+    { event, attempt, failure }: NonNullable<Run['failed']>,
+  ): Promise<void> {
+    const { retry } = this.#settings;
+    const dies = failure.permanent || attempt >= retry.maxAttempts;
+    const answer = await this.#protocol.fail(lane, {
+      fence,
+      seq: event.seq,
+      attempt,
+      mode: dies ? 'block' : 'retry',
+      delayMs: failure.retryAfterMs ?? retryDelayMs(retry, attempt, Math.random),
+      error: failure.message,
+    });
+    switch (answer.status) {
+      case 'fenced':
+        this.#observer.fenced();
+        return;
+      case 'blocked':
+        this.#log.error({ lane, seq: event.seq, error: failure.message }, 'the lane is blocked by its head until an operator acts');
+        return;
+      case 'retry':
+        this.#observer.retried(event);
+        this.#arm([lane, answer.turnToArm], answer.delayMs);
+    }
+  }
+}
+
+/** A handler's time limit. The signal is made only when a handler asks for it: most never do. */
+class HandlerTimeout {
+  readonly #timeoutMs: number;
+  readonly #outer: AbortSignal;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #onOuterAbort: (() => void) | undefined;
+
+  constructor(timeoutMs: number, outer: AbortSignal) {
+    this.#timeoutMs = timeoutMs;
+    this.#outer = outer;
+  }
+
+  context(attempt: number): AttemptContext {
+    const signal = (): AbortSignal => {
+      this.#controller ??= new AbortController();
+      if (this.#outer.aborted) this.#controller.abort(this.#outer.reason);
+      return this.#controller.signal;
+    };
+    return {
+      attempt,
+      get signal() {
+        return signal();
+      },
+    };
+  }
+
+  race<T>(running: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cutOff = (reason: Error): void => {
+        reject(reason);
+        this.#controller?.abort(reason);
+      };
+      this.#timer = setTimeout(() => {
+        cutOff(
+          Object.assign(new Error(`Expected the handlers to end within HANDLER_TIMEOUT_MS (${this.#timeoutMs}), got no end`), {
+            code: failureCodes.timeout,
+          }),
+        );
+      }, this.#timeoutMs);
+      this.#onOuterAbort = () => cutOff(new Error('The turn was ended before its handler'));
+      this.#outer.addEventListener('abort', this.#onOuterAbort);
+      if (this.#outer.aborted) this.#onOuterAbort();
+      running.then(resolve, reject);
+    });
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    if (this.#onOuterAbort) this.#outer.removeEventListener('abort', this.#onOuterAbort);
+  }
+}
