@@ -2,7 +2,19 @@ export { type AcceptRequest, type AcceptResult, type Acceptor, type AcceptorSett
 export { parseRedisUrl } from './connection';
 export { DataSetMismatchError } from './data-set';
 export { LONGEST_WINDOW_MS } from './dedup';
-export type * from './inspector';
+export {
+  createInspector,
+  type DeadLetter,
+  type EventStatus,
+  type HistoryItem,
+  type Inspector,
+  type InspectorSettings,
+  InvalidCursorError,
+  type LaneStatus,
+  type Overview,
+  type Page,
+  type PageRequest,
+} from './inspector';
 export type { Logger } from './logger';
 export { createTurnWorker, type TurnWorker, type TurnWorkerSettings } from './turn-worker';
 export type { TurnObserver, TurnSettings } from './turn';

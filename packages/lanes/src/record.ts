@@ -86,11 +86,11 @@ export function decodeRecord(element: string): StoredEvent {
   };
 }
 
-/** The body as a reader wants it: JSON where it is, text where it is not. */
-export function payloadOf(event: Event): unknown {
+/** A body as a reader wants it: JSON where it is, text where it is not. */
+export function payloadOf(body: string): unknown {
   try {
-    return JSON.parse(event.body) as unknown;
+    return JSON.parse(body) as unknown;
   } catch {
-    return event.body;
+    return body;
   }
 }
