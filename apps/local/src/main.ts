@@ -1,1 +1,3 @@
-export {};
+import { runLocal } from './run';
+
+runLocal(process.env);

@@ -15,5 +15,5 @@ export {
   type RedisProgram,
 } from './redis/find-redis';
 export { pingRedis } from './redis/ping-redis';
-export { isAlive, waitUntil } from './redis/process-control';
+export { isAlive, sendSignal, waitUntil } from './redis/process-control';
 export { type RedisEnd, type RedisServer, type RedisServerSettings, startRedisServer } from './redis/redis-server';

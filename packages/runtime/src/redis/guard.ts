@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import type { FromGuard, GuardOrder, ServerState, ToGuard } from './guard-protocol';
+import { isAlive, sendSignal, waitUntil } from './process-control';
 
-// Runs one Redis server in a process group of its own, so that a terminal's signals do not reach it, and stops it last: standard
-// input is a pipe whose other end the supervisor and all its apps hold, so it ends only when all of them are gone.
+// Runs one Redis server in a process group of its own, so that a terminal's signals do not reach it. Should the supervisor be killed,
+// its apps stop by themselves: the server stops after them.
 
 const order = JSON.parse(process.argv[2] ?? '') as GuardOrder;
 const apps = new Set<number>();
@@ -33,13 +34,11 @@ process.on('message', (message: ToGuard) => {
   else apps.delete(message.pid);
 });
 process.once('disconnect', () => {
-  setTimeout(() => {
-    for (const pid of apps) kill(pid, 'SIGKILL');
+  waitUntil(() => ![...apps].some(isAlive), { timeoutMs: order.appGraceMs, intervalMs: 50 }).then((allGone) => {
+    if (!allGone) for (const pid of apps) sendSignal(pid, 'SIGKILL');
     stop();
-  }, order.appGraceMs);
+  }, stop);
 });
-process.stdin.resume();
-for (const event of ['end', 'error', 'close'] as const) process.stdin.once(event, stop);
 process.once('SIGTERM', stop);
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
@@ -60,12 +59,4 @@ function end(code: number | null, signal: string | null, lastOutput: string): vo
 function tell(message: FromGuard, done: () => void = () => {}): void {
   if (process.connected) process.send?.(message, undefined, undefined, done);
   else done();
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended meanwhile.
-  }
 }

@@ -34,14 +34,15 @@ export function commandOf(pid: number): string | undefined {
 /** Asks a process that is not our child to end, and kills it when it has not within `timeoutMs`. */
 export async function endProcess(pid: number, timeoutMs: number): Promise<void> {
   const gone = () => !isAlive(pid);
-  signal(pid, 'SIGTERM');
-  signal(pid, 'SIGCONT');
+  sendSignal(pid, 'SIGTERM');
+  sendSignal(pid, 'SIGCONT');
   if (await waitUntil(gone, { timeoutMs, intervalMs: 20 })) return;
-  signal(pid, 'SIGKILL');
+  sendSignal(pid, 'SIGKILL');
   await waitUntil(gone, { timeoutMs, intervalMs: 20 });
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+/** Sends a signal; a process that is gone is no error. */
+export function sendSignal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {

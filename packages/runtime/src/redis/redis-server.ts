@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import type { Writable } from 'node:stream';
 import { type AofCheck, checkAof } from './check-aof';
 import { programEnvironment, type RedisProgram } from './find-redis';
 import type { FromGuard, GuardOrder, ServerState, ToGuard } from './guard-protocol';
@@ -36,11 +35,9 @@ export interface RedisServer {
   readonly pid: number;
   readonly directory: string;
   readonly aof: AofCheck;
-  /** Hand it to apps as an extra `stdio` entry: the server outlives whoever holds it. */
-  readonly lifeline: Writable;
   /** Resolves when the server's process is gone. */
   readonly ended: Promise<RedisEnd>;
-  /** An app that holds the lifeline; should this process die, it has `appGraceMs` before it is killed. */
+  /** Names an app that uses the server: should this process be killed, the server waits for the app's end, at most `appGraceMs`, then kills it. */
   appStarted(pid: number): void;
   appEnded(pid: number): void;
   /** Stops the server gracefully and waits for its end; idempotent. */
@@ -82,7 +79,7 @@ async function launch(settings: RedisServerSettings, port: number, aof: AofCheck
   };
   const guard = spawn(process.execPath, [guardScript, JSON.stringify(order)], {
     detached: true,
-    stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: programEnvironment(program),
   });
   const { running, ended, stop } = supervise(guard, order.stateFile);
@@ -108,18 +105,15 @@ async function launch(settings: RedisServerSettings, port: number, aof: AofCheck
     await stop();
     throw error;
   }
-  if (guard.stdin === null) throw new Error('The guard has no standard input.');
   // The server must not keep this process from ending: the guard notices.
   guard.unref();
   guard.channel?.unref();
-  if (guard.stdin instanceof net.Socket) guard.stdin.unref();
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
     pid,
     directory,
     aof,
-    lifeline: guard.stdin,
     ended,
     appStarted: (appPid) => sendTo(guard, { type: 'appStarted', pid: appPid }),
     appEnded: (appPid) => sendTo(guard, { type: 'appEnded', pid: appPid }),
@@ -155,8 +149,6 @@ function supervise(
   let serverPid: number | undefined;
   let stopped = false;
   let lastWords: Extract<FromGuard, { type: 'ended' }> | undefined;
-
-  guard.stdin?.on('error', () => {});
 
   const endOf = async (reason: string): Promise<RedisEnd> => {
     if (lastWords !== undefined)
