@@ -1,0 +1,103 @@
+import type { AttemptContext, Decision, DocumentRef, SequencedEvent, UnitOfWork } from '@syncline/events';
+import { createDecider, merchantStatusOf, statusRef, type Handler, type MerchantStatus } from '../src/index';
+
+/** When the first event of a lane is received, in these tests. */
+export const T0 = Date.UTC(2026, 0, 1);
+export const SECOND = 1_000;
+
+export interface Given {
+  readonly source?: string;
+  readonly eventId?: string;
+  readonly merchantId?: string;
+  readonly receivedAt?: number;
+  readonly headers?: Record<string, string>;
+  readonly bodyEncoding?: 'utf8' | 'base64';
+  readonly attempt?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A lane without a store: applies events to documents in memory, committing the effects of each that is decided. */
+export class MerchantLane {
+  readonly #documents = new Map<string, string>();
+  readonly #decider;
+  #seq = 0;
+
+  constructor(handlers: readonly Handler[] = []) {
+    this.#decider = createDecider(handlers);
+  }
+
+  /** Decides one event; `body` is sent as JSON unless it is a text. Rejects as its handlers do, and then changes nothing. */
+  async apply(topic: string, body: unknown, given: Given = {}): Promise<Decision> {
+    this.#seq += 1;
+    const event = eventOf(topic, body, { receivedAt: T0 + this.#seq * SECOND, ...given }, this.#seq);
+    const effects = new Map<string, string | null>();
+    const context: AttemptContext = { signal: given.signal ?? new AbortController().signal, attempt: given.attempt ?? 1 };
+    const decision = await this.#decider.plan(event).run(this.#unit(effects), context);
+    for (const [key, value] of effects) {
+      if (value === null) this.#documents.delete(key);
+      else this.#documents.set(key, value);
+    }
+    return decision;
+  }
+
+  document(collection: string, id: string): unknown {
+    const stored = this.#documents.get(keyOf({ collection, id }));
+    return stored === undefined ? undefined : JSON.parse(stored);
+  }
+
+  ids(collection: string): string[] {
+    const keys = [...this.#documents.keys()].map((key) => JSON.parse(key) as [string, string]);
+    return keys.filter(([of]) => of === collection).map(([, id]) => id);
+  }
+
+  status(): MerchantStatus {
+    return merchantStatusOf(this.document(statusRef.collection, statusRef.id));
+  }
+
+  #unit(effects: Map<string, string | null>): UnitOfWork {
+    return {
+      get: (collection, id) => {
+        const key = keyOf({ collection, id });
+        const effect = effects.get(key);
+        const stored = effect === undefined ? this.#documents.get(key) : effect;
+        return Promise.resolve(stored === undefined || stored === null ? undefined : JSON.parse(stored));
+      },
+      put: (collection, id, value) => void effects.set(keyOf({ collection, id }), JSON.stringify(value)),
+      delete: (collection, id) => void effects.set(keyOf({ collection, id }), null),
+    };
+  }
+}
+
+function keyOf({ collection, id }: DocumentRef): string {
+  return JSON.stringify([collection, id]);
+}
+
+export function eventOf(topic: string, body: unknown, given: Given = {}, seq = 1): SequencedEvent {
+  const source = given.source ?? 'violet';
+  return {
+    source,
+    eventId: given.eventId ?? `event-${seq}`,
+    topic,
+    lane: `${source}:${given.merchantId ?? '10042'}`,
+    receivedAt: given.receivedAt ?? T0,
+    headers: given.headers ?? {},
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    bodyEncoding: given.bodyEncoding ?? 'utf8',
+    seq,
+  };
+}
+
+/** What an attempt that is expected to fail rejects with. */
+export async function rejectionOf(attempt: Promise<unknown>): Promise<{ code?: unknown; reason?: unknown; message: string }> {
+  try {
+    await attempt;
+  } catch (error) {
+    return error as { message: string };
+  }
+  throw new Error('Expected a rejection, got none');
+}
+
+/** The date as Violet writes it. */
+export function violetDate(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace('.000Z', '+0000');
+}
