@@ -1,1 +1,56 @@
-export {};
+import { createDecider } from '@syncline/catalog';
+import { createInspector, createTurnWorker, DataSetMismatchError } from '@syncline/lanes';
+import { ConfigurationError, closeServer, createOperations, listen, loadConfig, runProcess } from '@syncline/runtime';
+import { Registry } from 'prom-client';
+import { workerConfig } from './config';
+import { createTurnMetrics, registerStoreGauges } from './metrics';
+import { loadUserHandlers } from './user-handlers';
+
+/** Of the time for shutting down, what remains to commit and release once the handlers had to be cut off. */
+const RELEASE_MS = 2_000;
+const HTTP_CLOSE_MS = 500;
+
+runProcess('worker', async ({ env, log }) => {
+  const config = loadConfig(workerConfig, env);
+  const userHandlers = config.HANDLERS === undefined ? [] : await loadUserHandlers(config.HANDLERS, process.cwd());
+  const registry = new Registry();
+  const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
+  const worker = createTurnWorker({
+    ...store,
+    decider: createDecider(userHandlers),
+    retry: {
+      maxAttempts: config.RETRY_MAX_ATTEMPTS,
+      baseMs: config.RETRY_BASE_MS,
+      factor: config.RETRY_FACTOR,
+      capMs: config.RETRY_CAP_MS,
+      jitter: config.RETRY_JITTER,
+    },
+    failurePolicy: config.FAILURE_POLICY,
+    handlerTimeoutMs: config.HANDLER_TIMEOUT_MS,
+    turnMaxEvents: config.TURN_MAX_EVENTS,
+    turnMaxBytes: config.TURN_MAX_BYTES,
+    historyMaxItems: config.HISTORY_MAX_PER_MERCHANT,
+    historyMaxAgeMs: config.HISTORY_MAX_AGE_MS,
+    concurrency: config.WORKER_CONCURRENCY,
+    observer: createTurnMetrics(registry),
+  });
+  const inspector = createInspector({ ...store, dedupWindowMs: () => 0 });
+  registerStoreGauges(registry, inspector);
+  const operations = createOperations({ registry, ready: () => worker.ready() });
+  const server = await listen(operations, { port: config.WORKER_PORT, host: config.BIND_HOST, variable: 'WORKER_PORT' });
+
+  worker.start().then(
+    () => log.info({ address: server.address(), userHandlers: userHandlers.length }, 'taking turns'),
+    (error: unknown) =>
+      process.nextTick(() => {
+        throw error instanceof DataSetMismatchError ? new ConfigurationError([error.message], { cause: error }) : error;
+      }),
+  );
+  return {
+    stop: async () => {
+      await worker.stop(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - RELEASE_MS));
+      await inspector.stop();
+      await closeServer(server, HTTP_CLOSE_MS);
+    },
+  };
+});

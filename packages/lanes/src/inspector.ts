@@ -196,7 +196,7 @@ class RedisInspector implements Inspector {
       client.hvals(keys.held),
       client.hgetall(keys.totals),
       client.zcard(keys.deadIndex),
-      client.zrange(keys.heads, 0, 0, 'WITHSCORES'),
+      client.zrange(keys.heads, '0', '0', 'WITHSCORES'),
       ...minutes.map((key) => client.hmget(key, 'accepted', 'committed')),
     ]);
     const total = (name: string): number => Number(totals[name] ?? 0);

@@ -1,0 +1,106 @@
+import { laneStates } from '@syncline/events';
+import type { Inspector, TurnObserver } from '@syncline/lanes';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+const SECOND_MS = 1_000;
+
+/** Registers what a worker counts, and gives the observer that counts it. */
+export function createTurnMetrics(registry: Registry): TurnObserver {
+  const registers = [registry];
+  const events = new Counter({
+    name: 'syncline_events_total',
+    help: 'Events committed, by what they came to.',
+    labelNames: ['source', 'topic', 'outcome'],
+    registers,
+  });
+  const attempts = new Histogram({
+    name: 'syncline_attempt_seconds',
+    help: 'Seconds that one run of the handlers of an event took.',
+    labelNames: ['source', 'result'],
+    buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'syncline_retries_total',
+    help: 'Failed attempts after which the event is attempted again.',
+    labelNames: ['source', 'topic'],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'syncline_receipt_to_commit_seconds',
+    help: 'Seconds from the receipt of a delivery to the commit of its event.',
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600],
+    registers,
+  });
+  const fencedCommits = new Counter({
+    name: 'syncline_fenced_commits_total',
+    help: 'Commits refused because the turn no longer owned its lane.',
+    registers,
+  });
+  const rescuedLanes = new Counter({
+    name: 'syncline_rescued_lanes_total',
+    help: 'Lanes given a new turn because theirs was lost, by what was lost.',
+    labelNames: ['cause'],
+    registers,
+  });
+  const violations = new Counter({
+    name: 'syncline_invariant_violations_total',
+    help: 'Broken promises of the engine. Must stay 0.',
+    labelNames: ['kind'],
+    registers,
+  });
+  // A rate needs the zero before the first one.
+  for (const cause of ['lease', 'arming']) rescuedLanes.inc({ cause }, 0);
+  violations.inc({ kind: 'order' }, 0);
+
+  const topics = new TopicLabels();
+  return {
+    attempted: ({ source }, durationMs, result) => attempts.observe({ source, result }, durationMs / SECOND_MS),
+    committed: ({ source, topic }, outcome, latencyMs) => {
+      events.inc({ source, topic: topics.label(topic), outcome });
+      latency.observe(Math.max(0, latencyMs) / SECOND_MS);
+    },
+    retried: ({ source, topic }) => retries.inc({ source, topic: topics.label(topic) }),
+    fenced: () => fencedCommits.inc(),
+    rescued: (cause) => rescuedLanes.inc({ cause }),
+    violated: (kind) => violations.inc({ kind }),
+  };
+}
+
+/** A sender can make up topics; a label must not grow with them. */
+class TopicLabels {
+  static readonly #most = 200;
+  readonly #seen = new Set<string>();
+
+  label(topic: string): string {
+    if (this.#seen.has(topic)) return topic;
+    if (this.#seen.size >= TopicLabels.#most) return 'other';
+    this.#seen.add(topic);
+    return topic;
+  }
+}
+
+/** Registers what the store holds, read at each scrape. While the store cannot be read the gauges keep their last values. */
+export function registerStoreGauges(registry: Registry, inspector: Pick<Inspector, 'overview'>): void {
+  const lanes = new Gauge({ name: 'syncline_lanes', help: 'Lanes by state.', labelNames: ['state'], registers: [] });
+  const waiting = new Gauge({ name: 'syncline_waiting_events', help: 'Events accepted and not committed.', registers: [] });
+  const oldest = new Gauge({
+    name: 'syncline_oldest_waiting_seconds',
+    help: 'Age of the event that has waited longest.',
+    registers: [],
+  });
+  const deadLetters = new Gauge({
+    name: 'syncline_dead_letters',
+    help: 'Dead letters kept.',
+    registers: [registry],
+    async collect() {
+      const overview = await inspector.overview().catch(() => undefined);
+      if (!overview) return;
+      for (const state of laneStates) lanes.set({ state }, overview.lanes[state]);
+      waiting.set(overview.events.waiting + overview.events.retrying);
+      oldest.set(overview.oldestWaitingMs / SECOND_MS);
+      deadLetters.set(overview.deadLetters);
+    },
+  });
+  for (const gauge of [lanes, waiting, oldest]) registry.registerMetric(gauge);
+}
