@@ -7,8 +7,31 @@ const file = process.argv[2] ?? 'package-lock.json';
 const lock = JSON.parse(fs.readFileSync(file, 'utf8'));
 const packages = lock.packages;
 
-const osByName = { darwin: 'darwin', linux: 'linux', win32: 'win32', windows: 'win32', win: 'win32', freebsd: 'freebsd', android: 'android', openharmony: 'openharmony', openbsd: 'openbsd', netbsd: 'netbsd', wasm32: 'wasi' };
-const cpuByName = { arm64: 'arm64', x64: 'x64', 64: 'x64', ia32: 'ia32', arm: 'arm', ppc64: 'ppc64', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64', wasm32: 'wasm32' };
+const osByName = {
+  darwin: 'darwin',
+  linux: 'linux',
+  win32: 'win32',
+  windows: 'win32',
+  win: 'win32',
+  freebsd: 'freebsd',
+  android: 'android',
+  openharmony: 'openharmony',
+  openbsd: 'openbsd',
+  netbsd: 'netbsd',
+  wasm32: 'wasi',
+};
+const cpuByName = {
+  arm64: 'arm64',
+  x64: 'x64',
+  64: 'x64',
+  ia32: 'ia32',
+  arm: 'arm',
+  ppc64: 'ppc64',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+  loong64: 'loong64',
+  wasm32: 'wasm32',
+};
 
 let added = 0;
 for (const [location, entry] of Object.entries({ ...packages })) {
@@ -19,8 +42,19 @@ for (const [location, entry] of Object.entries({ ...packages })) {
     const os = parts.map((part) => osByName[part]).find(Boolean);
     const cpu = parts.map((part) => cpuByName[part]).find(Boolean);
     if (!os) continue;
-    const libc = parts.some((part) => part.startsWith('musl')) ? ['musl'] : parts.some((part) => part.startsWith('gnu')) ? ['glibc'] : undefined;
-    packages[hoisted] = { version: range, ...(cpu && { cpu: [cpu] }), ...(entry.dev && { dev: true }), ...(libc && os === 'linux' && { libc }), optional: true, os: [os] };
+    const libc = parts.some((part) => part.startsWith('musl'))
+      ? ['musl']
+      : parts.some((part) => part.startsWith('gnu'))
+        ? ['glibc']
+        : undefined;
+    packages[hoisted] = {
+      version: range,
+      ...(cpu && { cpu: [cpu] }),
+      ...(entry.dev && { dev: true }),
+      ...(libc && os === 'linux' && { libc }),
+      optional: true,
+      os: [os],
+    };
     added++;
   }
 }
