@@ -1,5 +1,5 @@
 import { laneStates } from '@syncline/events';
-import type { Inspector, TurnObserver } from '@syncline/lanes';
+import type { Inspector, Overview, TurnObserver } from '@syncline/lanes';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const SECOND_MS = 1_000;
@@ -80,27 +80,41 @@ class TopicLabels {
   }
 }
 
-/** Registers what the store holds, read at each scrape. While the store cannot be read the gauges keep their last values. */
+/** Registers what the store holds, read once a scrape. While the store cannot be read the gauges keep their last values. */
 export function registerStoreGauges(registry: Registry, inspector: Pick<Inspector, 'overview'>): void {
-  const lanes = new Gauge({ name: 'syncline_lanes', help: 'Lanes by state.', labelNames: ['state'], registers: [] });
-  const waiting = new Gauge({ name: 'syncline_waiting_events', help: 'Events accepted and not committed.', registers: [] });
-  const oldest = new Gauge({
-    name: 'syncline_oldest_waiting_seconds',
-    help: 'Age of the event that has waited longest.',
-    registers: [],
-  });
-  const deadLetters = new Gauge({
-    name: 'syncline_dead_letters',
-    help: 'Dead letters kept.',
-    registers: [registry],
-    async collect() {
-      const overview = await inspector.overview().catch(() => undefined);
-      if (!overview) return;
-      for (const state of laneStates) lanes.set({ state }, overview.lanes[state]);
-      waiting.set(overview.events.waiting + overview.events.retrying);
-      oldest.set(overview.oldestWaitingMs / SECOND_MS);
-      deadLetters.set(overview.deadLetters);
+  let reading: Promise<Overview | undefined> | undefined;
+  const overview = (): Promise<Overview | undefined> => {
+    reading ??= inspector
+      .overview()
+      .catch(() => undefined)
+      .finally(() => {
+        reading = undefined;
+      });
+    return reading;
+  };
+  const register = (name: string, help: string, set: (gauge: Gauge, from: Overview) => void, labelNames: string[] = []): void => {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        const current = await overview();
+        if (current) set(gauge, current);
+      },
+    });
+  };
+  register(
+    'syncline_lanes',
+    'Lanes by state.',
+    (gauge, { lanes }) => {
+      for (const state of laneStates) gauge.set({ state }, lanes[state]);
     },
-  });
-  for (const gauge of [lanes, waiting, oldest]) registry.registerMetric(gauge);
+    ['state'],
+  );
+  register('syncline_waiting_events', 'Events accepted and not committed.', (gauge, { events }) => gauge.set(events.waiting + events.retrying));
+  register('syncline_oldest_waiting_seconds', 'Age of the event that has waited longest.', (gauge, { oldestWaitingMs }) =>
+    gauge.set(oldestWaitingMs / SECOND_MS),
+  );
+  register('syncline_dead_letters', 'Dead letters kept.', (gauge, { deadLetters }) => gauge.set(deadLetters));
 }

@@ -27,6 +27,8 @@ export interface TurnWorker {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Time to commit and release once handlers were cut off. */
+const RELEASE_MS = 1_000;
 const STALLED_CHECK_MS = 5_000;
 /** A turn job never fails for having stalled: crashes are counted in the lane. */
 const NEVER = 1_000_000_000;
@@ -56,7 +58,11 @@ class BullTurnWorker implements TurnWorker {
   }
 
   async start(): Promise<void> {
-    await openDataSet(this.#client, this.#settings.prefix, this.#settings.shards);
+    try {
+      await openDataSet(this.#client, this.#settings.prefix, this.#settings.shards);
+    } catch (error) {
+      if (!this.#stopping) throw error;
+    }
     if (this.#stopping) return;
     for (let shard = 0; shard < this.#settings.shards; shard++) this.#startShard(shard);
   }
@@ -78,12 +84,18 @@ class BullTurnWorker implements TurnWorker {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const rescuer of this.#rescuers) rescuer.stop();
-    const timer = setTimeout(() => this.#cutOff.abort(), graceMs);
+    const cutOff = setTimeout(() => this.#cutOff.abort(), graceMs);
+    const disconnect = (): void => {
+      closeConnection(this.#client);
+      closeConnection(this.#queueClient);
+    };
+    // A store that does not answer must not keep the worker: its lanes are rescued when their leases have passed.
+    const giveUp = setTimeout(disconnect, graceMs + RELEASE_MS);
     await Promise.all(this.#workers.map((worker) => worker.close()));
-    clearTimeout(timer);
     await this.#arming.close();
-    closeConnection(this.#client);
-    closeConnection(this.#queueClient);
+    clearTimeout(cutOff);
+    clearTimeout(giveUp);
+    disconnect();
   }
 
   #startShard(shard: number): void {
