@@ -1,6 +1,7 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Acceptor, Logger } from '@syncline/lanes';
 import type { OperationsHandler } from '@syncline/runtime';
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
 import { type DeliveryOutcome, type IngressMetrics, UNKNOWN_SOURCE } from './metrics';
 import { answerOf, createReceiver, type OpenSource, type Receipt, refusalAnswer } from './receive';
 import type { RefusalCode } from './refusals';
@@ -25,7 +26,7 @@ const WEBHOOKS = '/webhooks/';
  * Receives webhooks at POST /webhooks/{source}. Paths are compared as they came, undecoded: each source has exactly one.
  * No body parser is in front of the signature, which is over the raw bytes.
  */
-export function createIngress(settings: IngressSettings): Express {
+export function createIngress(settings: IngressSettings): RequestListener {
   const { acceptor, isHandled, bodyLimitBytes, log, metrics, operations } = settings;
   const now = settings.now ?? Date.now;
   const receive = createReceiver({ acceptor, isHandled, bodyLimitBytes, metrics, now });
@@ -34,7 +35,7 @@ export function createIngress(settings: IngressSettings): Express {
   const record = (source: string, receipt: Receipt, startedAt: number): void => {
     const outcome: DeliveryOutcome = receipt.status === 'refused' ? receipt.code : receipt.status;
     metrics.deliveries.inc({ source, outcome });
-    const { status: _, ...details } = receipt;
+    const { status: _status, ...details } = receipt;
     const line = { source, outcome, ...details, durationMs: Math.round(performance.now() - startedAt) };
     if (receipt.status === 'refused') log.info(line, 'delivery refused');
     else log.debug(line, 'delivery');
@@ -65,5 +66,13 @@ export function createIngress(settings: IngressSettings): Express {
   app.use(webhooks);
   app.use((request, response) => refuse(request, response, 'not_found'));
   app.use(failed);
-  return app;
+  return (request, response) => {
+    // A target without a readable path never reaches a middleware: Express would answer it itself, in HTML.
+    if (!hasPath(request)) request.url = '/';
+    app(request, response);
+  };
+}
+
+function hasPath({ url = '' }: IncomingMessage): boolean {
+  return url.startsWith('/') || URL.canParse(url);
 }

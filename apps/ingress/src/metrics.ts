@@ -34,13 +34,15 @@ export function createMetrics(registry: Registry, sources: Iterable<string>, wai
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
-  new Gauge({
-    name: 'syncline_deliveries_waiting',
-    help: 'Deliveries that are waiting for the store now.',
-    registers,
-    collect() {
-      this.set(waiting());
-    },
-  });
+  registry.registerMetric(
+    new Gauge({
+      name: 'syncline_deliveries_waiting',
+      help: 'Deliveries that are waiting for the store now.',
+      registers: [],
+      collect() {
+        this.set(waiting());
+      },
+    }),
+  );
   return { deliveries, acceptSeconds };
 }

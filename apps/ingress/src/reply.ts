@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer } from './receive';
 
-/** How long a connection that is to be closed still takes in what its peer had already sent. */
-const LINGER_MS = 1_000;
+/** How long a connection that is to be closed still takes in what its peer sends: in all, and without a byte coming. */
+const LINGER_MS = 3_000;
+const LINGER_IDLE_MS = 500;
 
 /**
  * Sends the answer at once, however much of the request is still to come. A body that is known to be small is then read and dropped,
@@ -24,10 +25,13 @@ export function reply(request: IncomingMessage, response: ServerResponse, answer
   response.setHeader('Connection', 'close');
   response.write(body);
   const close = (): void => {
-    clearTimeout(linger);
+    clearTimeout(whole);
+    clearTimeout(idle);
     response.end();
   };
-  const linger = setTimeout(close, LINGER_MS);
+  const whole = setTimeout(close, LINGER_MS);
+  const idle = setTimeout(close, LINGER_IDLE_MS);
+  request.on('data', () => idle.refresh());
   request.once('end', close).once('close', close).resume();
 }
 
