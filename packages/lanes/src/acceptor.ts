@@ -93,8 +93,8 @@ class BatchingAcceptor implements Acceptor {
   readonly #arming: Arming;
   readonly #room: StoreRoom;
   readonly #shards: ShardAcceptor[];
-  #dataSet: DataSet | undefined;
-  #opening: Promise<void> | undefined;
+  #dataSet: Promise<DataSet> | undefined;
+  #opened = false;
   #sweeper: NodeJS.Timeout | undefined;
   #waiting = 0;
   #waitingBytes = 0;
@@ -114,7 +114,7 @@ class BatchingAcceptor implements Acceptor {
   }
 
   get ready(): boolean {
-    return this.#dataSet !== undefined && this.#room.answering && !this.#room.full;
+    return this.#opened && this.#room.answering && !this.#room.full;
   }
 
   get waiting(): number {
@@ -167,26 +167,24 @@ class BatchingAcceptor implements Acceptor {
     closeConnection(this.#client);
   }
 
-  async #open(): Promise<DataSet> {
-    this.#opening ??= openDataSet(this.#client, this.#settings.prefix, this.#settings.shards)
-      .then((dataSet) => {
-        this.#dataSet = dataSet;
-      })
-      .catch((error: unknown) => {
+  #open(): Promise<DataSet> {
+    this.#dataSet ??= openDataSet(this.#client, this.#settings.prefix, this.#settings.shards).then(
+      (dataSet) => {
+        this.#opened = true;
+        return dataSet;
+      },
+      (error: unknown) => {
+        this.#dataSet = undefined;
         if (error instanceof DataSetMismatchError) this.#settings.onMismatch(error);
         throw error;
-      })
-      .finally(() => {
-        this.#opening = undefined;
-      });
-    if (!this.#dataSet) await this.#opening;
-    if (!this.#dataSet) throw new Error('The data set is not open');
+      },
+    );
     return this.#dataSet;
   }
 
   #sweep(): void {
     const now = Date.now();
-    if (!this.#dataSet && this.#waiting === 0) this.#open().catch(() => undefined);
+    if (!this.#opened && this.#waiting === 0) this.#open().catch(() => undefined);
     for (const shard of this.#shards) shard.expire(now);
   }
 }

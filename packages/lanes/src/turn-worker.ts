@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'bullmq';
 import { Arming, type TurnJob, TURN_QUEUE } from './arming';
 import { closeConnection, openConnection, type RedisClient } from './connection';
@@ -44,7 +45,8 @@ class BullTurnWorker implements TurnWorker {
   readonly #arming: Arming;
   readonly #workers: Worker<TurnJob>[] = [];
   readonly #rescuers: Rescuer[] = [];
-  readonly #cutOff = new AbortController();
+  /** The ends of the turn jobs under way. */
+  readonly #ends = new Set<AbortController>();
   #stopping = false;
 
   constructor(settings: TurnWorkerSettings) {
@@ -84,7 +86,9 @@ class BullTurnWorker implements TurnWorker {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const rescuer of this.#rescuers) rescuer.stop();
-    const cutOff = setTimeout(() => this.#cutOff.abort(), graceMs);
+    const cutOff = setTimeout(() => {
+      for (const end of this.#ends) end.abort();
+    }, graceMs);
     const disconnect = (): void => {
       closeConnection(this.#client);
       closeConnection(this.#queueClient);
@@ -110,18 +114,22 @@ class BullTurnWorker implements TurnWorker {
     const worker = new Worker<TurnJob>(
       TURN_QUEUE,
       // Three parameters: BullMQ makes the signal only for processors that take it.
-      async (job, _token, signal) => {
-        const ended = signal ? AbortSignal.any([signal, this.#cutOff.signal]) : this.#cutOff.signal;
+      async (job, _token, lockLost) => {
+        const end = new AbortController();
+        setMaxListeners(0, end.signal);
+        lockLost?.addEventListener('abort', () => end.abort());
+        this.#ends.add(end);
         // Lanes of one job share nothing but the job: a slow or failing one must not hold up the others.
         await Promise.all(
           job.data.lanes.map(async (turn) => {
             try {
-              await turns.take(turn, () => this.#stopping, ended);
+              await turns.take(turn, () => this.#stopping, end.signal);
             } catch (error) {
               log.error({ err: error, lane: turn[0] }, 'a turn failed; its lane will be rescued');
             }
           }),
         );
+        this.#ends.delete(end);
       },
       {
         connection: this.#queueClient,

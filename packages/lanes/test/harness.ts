@@ -132,6 +132,10 @@ export class Engine {
     return client;
   }
 
+  onClose(end: () => Promise<void> | void): void {
+    this.#ends.unshift(end);
+  }
+
   async close(): Promise<void> {
     for (const end of this.#ends.splice(0)) await end();
   }

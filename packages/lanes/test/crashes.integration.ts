@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
+import { ShardKeys } from '../src/keys';
+import { deciderOf, Engine, request } from './harness';
+
+let redis: TestRedis;
+let engine: Engine;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => {
+  engine = new Engine(redis.url);
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await engine.close();
+});
+
+function start(role: string, argument: string): { child: ChildProcess; output: () => string; exited: Promise<void> } {
+  const child = spawn(process.execPath, [join(__dirname, 'child.cjs'), role, engine.url, engine.prefix, argument]);
+  children.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  return { child, output: () => output, exited: new Promise((resolve) => child.once('exit', () => resolve())) };
+}
+
+test('an event whose ingress died between the append and the arming is processed all the same', async () => {
+  const orphan = request('1');
+  const ingress = start('accept-and-die', JSON.stringify(orphan));
+  await ingress.exited;
+  expect(ingress.child.signalCode).toBe('SIGKILL');
+  const client = engine.redis();
+  const keys = new ShardKeys(engine.prefix, 0);
+  expect(await client.llen(keys.queue('violet:1'))).toBe(1);
+  expect(await client.exists(`${keys.base}:turns:wait`)).toBe(0);
+
+  const worker = await engine.worker(deciderOf(() => undefined));
+  await waitFor(() => worker.counts.commits.length === 1, { timeoutMs: 20_000 });
+  expect(worker.counts.rescues).toEqual({ lease: 0, arming: 1 });
+});
+
+test('a killed worker costs neither order nor an event, and nothing is applied twice', async () => {
+  const acceptor = engine.acceptor();
+  const requests = [request('1'), request('1'), request('1')];
+  for (const one of requests) await acceptor.accept(one);
+  const victim = start('work', '60000');
+  await waitFor(() => victim.output().includes('decided'), { timeoutMs: 20_000 });
+  victim.child.kill('SIGKILL');
+  await victim.exited;
+
+  const decided: string[] = [];
+  const heir = await engine.worker(deciderOf((event) => void decided.push(event.eventId)));
+  await waitFor(() => heir.counts.commits.length === 3, { timeoutMs: 30_000 });
+  expect(decided).toEqual(requests.map(({ event }) => event.eventId));
+  expect(heir.counts.rescues.lease).toBe(1);
+}, 60_000);
+
+test('a worker that was frozen past its lease and wakes commits nothing', async () => {
+  const acceptor = engine.acceptor();
+  const one = request('1');
+  await acceptor.accept(one);
+  const frozen = start('work', '1500');
+  await waitFor(() => frozen.output().includes('decided'), { timeoutMs: 20_000 });
+  frozen.child.kill('SIGSTOP');
+
+  const heir = await engine.worker(
+    deciderOf(({ eventId }, unit) => {
+      unit.put('offers', eventId, { by: 'heir' });
+    }),
+  );
+  await waitFor(() => heir.counts.commits.length === 1, { timeoutMs: 30_000 });
+  frozen.child.kill('SIGCONT');
+  await waitFor(() => frozen.output().includes('fenced'), { timeoutMs: 20_000 });
+  const stored = await engine.redis().hget(new ShardKeys(engine.prefix, 0).documents('violet:1', 'offers'), one.event.eventId);
+  expect(stored).toBe('1 {"by":"heir"}');
+}, 60_000);
