@@ -31,11 +31,16 @@ export function developmentSecretsFile(env: Environment): string {
 
 /** The development secrets made so far, by variable; empty when there are none. */
 export function readDevelopmentSecrets(env: Environment): Readonly<Record<string, string>> {
+  return secretsIn(env) ?? {};
+}
+
+/** Undefined when there is no file. */
+function secretsIn(env: Environment): Readonly<Record<string, string>> | undefined {
   let text: string;
   try {
     text = fs.readFileSync(developmentSecretsFile(env), 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw unusable(env, error);
   }
   const secrets: Record<string, string> = {};
@@ -77,16 +82,17 @@ export function withDevelopmentSecrets(env: Environment): DevelopmentEnvironment
 
 function keptSecrets(env: Environment, file: string): Readonly<Record<string, string>> {
   try {
-    // Of several writers at once the first wins, and all read what it wrote: a link fails where a rename would overwrite.
+    // Of several that make the file at once the first wins, and all read what it wrote: a link fails where a rename would overwrite.
     for (;;) {
-      const secrets = readDevelopmentSecrets(env);
+      const found = secretsIn(env);
+      const secrets = found ?? {};
       const missing = Object.keys(makers).filter((variable) => secrets[variable] === undefined);
       if (missing.length === 0) {
         if ((fs.statSync(file).mode & 0o077) !== 0) fs.chmodSync(file, 0o600);
         return secrets;
       }
       const complete = { ...secrets, ...Object.fromEntries(missing.map((variable) => [variable, makers[variable]?.()])) };
-      store(file, complete, fs.existsSync(file));
+      store(file, complete, found !== undefined);
     }
   } catch (error) {
     throw error instanceof ConfigurationError ? error : unusable(env, error);

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
 
 /** A request listener that also works as Express middleware. */
 export type OperationsHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void;
 
 export interface OperationsSettings {
-  readonly registry: Pick<Registry, 'metrics' | 'contentType'>;
+  /** A prom-client registry. */
+  readonly registry: { readonly contentType: string; metrics(): Promise<string> };
   /** Whether the process can do its work now. A rejection, and no answer within `readyTimeoutMs`, count as no. */
   readonly ready: () => boolean | Promise<boolean>;
   /** 2,000 ms by default. */
