@@ -8,26 +8,24 @@ export function parseDate(value: unknown): number | undefined {
   if (typeof value !== 'string') return undefined;
   const match = isoDate.exec(value);
   if (match === null) return undefined;
-  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', offset = 'Z'] = match;
-  const fields = [Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)] as const;
-  const local = new Date(Date.UTC(...fields));
-  const written = [
-    local.getUTCFullYear(),
-    local.getUTCMonth(),
-    local.getUTCDate(),
-    local.getUTCHours(),
-    local.getUTCMinutes(),
-    local.getUTCSeconds(),
-  ];
-  // Date.UTC rolls 30 February over into March, and takes the years 0 to 99 for the twentieth century's.
-  if (fields.some((field, index) => field !== written[index])) return undefined;
+  const [, yearText, monthText, dayText, hourText = '0', minuteText = '0', secondText = '0', fraction = '', offset = 'Z'] = match;
+  const [year, month, day] = [Number(yearText), Number(monthText), Number(dayText)];
+  const [hour, minute, second] = [Number(hourText), Number(minuteText), Number(secondText)];
   const offsetMinutes = minutesOf(offset);
-  if (offsetMinutes === undefined) return undefined;
-  return local.getTime() + Number(fraction.slice(0, 3).padEnd(3, '0')) - offsetMinutes * 60_000;
+  if (hour > 23 || minute > 59 || second > 59 || offsetMinutes === undefined || !isDay(year, month, day)) return undefined;
+  const millisecond = fraction === '' ? 0 : Number(fraction.slice(0, 3).padEnd(3, '0'));
+  return Date.UTC(year, month - 1, day, hour, minute - offsetMinutes, second, millisecond);
+}
+
+function isDay(year: number, month: number, day: number): boolean {
+  // Date.UTC takes the years 0 to 99 for the twentieth century's, and day 0 of a month for the last of the month before.
+  return (
+    year > 99 && month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= new Date(Date.UTC(year, month, 0)).getUTCDate())
+  );
 }
 
 function minutesOf(offset: string): number | undefined {
-  if (offset.toUpperCase() === 'Z') return 0;
+  if (offset === 'Z' || offset === 'z') return 0;
   const hours = Number(offset.slice(1, 3));
   const minutes = Number(offset.slice(3).replace(':', ''));
   if (hours > 23 || minutes > 59) return undefined;

@@ -46,24 +46,32 @@ export function createDecider(userHandlers: readonly Handler[] = []): Decider {
   };
 }
 
+/** A handler with the event as it will see it, which throws what is wrong with the payload. */
+interface Step {
+  readonly handler: Handler;
+  event(): HandlerEvent;
+}
+
 function planOf(event: SequencedEvent, ours: readonly Route[], theirs: readonly Route[]): Plan {
-  const payloads = ours.map((route) => once(() => payloadFor(route, event)));
+  const ourSteps = ours.map((route) => ({
+    handler: route.handler,
+    event: once(() => eventFor(route, event, payloadFor(route, event))),
+  }));
   return {
     external: [...ours, ...theirs].some(({ handler }) => handler.external === true),
-    reads: readsOf(event, ours, theirs, payloads),
+    reads: readsOf(event, ourSteps, theirs),
     async run(unit, context) {
       let decision: Decision = 'superseded';
-      for (const [index, route] of ours.entries()) {
-        const payload = await payloads[index]?.();
-        if ((await handle(route, event, payload, unit, context)) === 'superseded') return 'superseded';
+      for (const step of ourSteps) {
+        if ((await handle(step.handler, step.event(), unit, context)) === 'superseded') return 'superseded';
         decision = 'processed';
       }
       // Every payload is checked before any of these handlers runs: one of them may act outside, which cannot be undone.
-      const checked: unknown[] = [];
-      for (const route of theirs) checked.push(await payloadFor(route, event));
-      for (const [index, route] of theirs.entries()) {
+      const theirSteps: [Handler, HandlerEvent][] = [];
+      for (const route of theirs) theirSteps.push([route.handler, eventFor(route, event, await payloadFor(route, event))]);
+      for (const [handler, handlerEvent] of theirSteps) {
         context.signal.throwIfAborted();
-        if ((await handle(route, event, checked[index], unit, context)) !== 'superseded') decision = 'processed';
+        if ((await handle(handler, handlerEvent, unit, context)) !== 'superseded') decision = 'processed';
       }
       return decision;
     },
@@ -79,49 +87,40 @@ function payloadFor({ handler }: Route, event: SequencedEvent): unknown {
   return handler.payload === undefined ? payload : checkPayload(handler.payload, payload, event.topic);
 }
 
-function readsOf(
-  event: SequencedEvent,
-  ours: readonly Route[],
-  theirs: readonly Route[],
-  payloads: readonly (() => unknown)[],
-): DocumentRef[] {
-  const refs = ours.flatMap((route, index) => hintsOf(route, event, payloads[index]));
-  if (theirs.length > 0)
-    refs.push(statusRef, ...theirs.flatMap((route) => hintsOf(route, event, () => payloadFor(route, event))));
-  return [...new Map(refs.map((ref) => [`${ref.collection}\n${ref.id}`, ref])).values()];
+function readsOf(event: SequencedEvent, ours: readonly Step[], theirs: readonly Route[]): readonly DocumentRef[] {
+  const reads = ours.flatMap(hintsOf);
+  if (theirs.length === 0) return reads;
+  reads.push(statusRef);
+  for (const route of theirs) {
+    reads.push(...hintsOf({ handler: route.handler, event: () => eventFor(route, event, payloadFor(route, event)) }));
+  }
+  return [...new Map(reads.map((ref) => [`${ref.collection}\n${ref.id}`, ref])).values()];
 }
 
 /** Reads fetched ahead only save time: whatever is wrong with the event is for the run to reject. */
-function hintsOf(route: Route, event: SequencedEvent, payload: (() => unknown) | undefined): readonly DocumentRef[] {
-  if (route.handler.reads === undefined) return [];
+function hintsOf({ handler, event: eventOf }: Step): readonly DocumentRef[] {
+  if (handler.reads === undefined) return [];
   try {
-    const ready = payload?.();
-    if (ready instanceof Promise) {
-      ready.catch(() => undefined);
+    const event = eventOf();
+    if (event.payload instanceof Promise) {
+      event.payload.catch(() => undefined);
       return [];
     }
-    return [...route.handler.reads(eventFor(route, event, ready))];
+    return [...handler.reads(event)];
   } catch {
     return [];
   }
 }
 
-async function handle(
-  route: Route,
-  event: SequencedEvent,
-  payload: unknown,
-  unit: UnitOfWork,
-  context: AttemptContext,
-): Promise<unknown> {
-  const handlerEvent = eventFor(route, event, payload);
+async function handle(handler: Handler, event: HandlerEvent, unit: UnitOfWork, context: AttemptContext): Promise<unknown> {
   const handlerContext: HandlerContext = {
     signal: context.signal,
     attempt: context.attempt,
     get idempotencyKey() {
-      return handlerEvent.idempotencyKey;
+      return event.idempotencyKey;
     },
   };
-  return route.handler.handle(handlerEvent, createMerchant(unit, event.lane, event.receivedAt), handlerContext);
+  return handler.handle(event, createMerchant(unit, event.lane, event.receivedAt), handlerContext);
 }
 
 function eventFor(route: Route, event: SequencedEvent, payload: unknown): HandlerEvent {

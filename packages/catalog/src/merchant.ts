@@ -21,10 +21,21 @@ export interface Merchant {
 /** The merchant of a lane over the unit of work of one event, which was received at `receivedAt` (epoch milliseconds). */
 export function createMerchant(unit: UnitOfWork, lane: Lane, receivedAt: number): Merchant {
   const { collection, id } = statusRef;
+  const { source, merchantId } = parseLane(lane);
+  // Made when asked for: most events are about one kind of entity, or none.
+  let offers: Entities | undefined;
+  let collections: Entities | undefined;
   return {
-    ...parseLane(lane),
-    offers: createEntities(unit, offerDocuments, receivedAt),
-    collections: createEntities(unit, collectionDocuments, receivedAt),
+    source,
+    merchantId,
+    get offers() {
+      offers ??= createEntities(unit, offerDocuments, receivedAt);
+      return offers;
+    },
+    get collections() {
+      collections ??= createEntities(unit, collectionDocuments, receivedAt);
+      return collections;
+    },
     async status() {
       return merchantStatusOf(await unit.get(collection, id));
     },
