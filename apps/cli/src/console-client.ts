@@ -95,7 +95,8 @@ export function createConsoleClient({ consoleUrl, token, clock, signal }: Consol
         await clock.sleep(RETRY_DELAY_MS, signal);
         continue;
       }
-      if (response.ok) return body;
+      // Undefined is kept for what the console does not know; a body that is no JSON fits no schema.
+      if (response.ok) return body ?? null;
       const error = errorSchema.safeParse(body).data?.error;
       if (response.status === 404 && error?.code === 'not_found') return undefined;
       if (response.status !== 503 || attempt === ATTEMPTS_MAX)
@@ -134,7 +135,8 @@ function pathOf(merchantId: string): string {
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: unknown, consoleUrl: string): z.output<Schema> {
   const result = schema.safeParse(body);
-  if (result.success) return result.data;
+  // The schemas change nothing; the body itself keeps the order of its fields for people to read.
+  if (result.success) return body as z.output<Schema>;
   throw new CommandFailure(
     `Expected a console at ${consoleUrl}, got an answer of another form. Check --console.\n${z.prettifyError(result.error)}`,
   );

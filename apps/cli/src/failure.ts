@@ -15,9 +15,11 @@ export function throwIfInterrupted(signal: AbortSignal): void {
 
 /** Why a request got no answer: the innermost reason, as the network gives it. */
 export function networkReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  const cause = error.cause;
-  if (cause instanceof AggregateError && cause.errors.length > 0) return networkReason(cause.errors[0]);
-  return cause instanceof Error ? networkReason(cause) : error.message;
+  if (typeof error !== 'object' || error === null) return String(error);
+  // Read by fields, not by class: errors of fetch need not be of this module's Error.
+  const { name, message, cause, errors } = error as Record<string, unknown>;
+  if (name === 'TimeoutError') return 'no answer in time';
+  if (cause !== undefined) return networkReason(cause);
+  if (Array.isArray(errors) && errors.length > 0) return networkReason(errors[0]);
+  return typeof message === 'string' ? message : 'an unknown failure';
 }
