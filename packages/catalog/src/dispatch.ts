@@ -49,7 +49,7 @@ export function createDecider(userHandlers: readonly Handler[] = []): Decider {
 /** A handler with the event as it will see it, which throws what is wrong with the payload. */
 interface Step {
   readonly handler: Handler;
-  event(): HandlerEvent;
+  readonly event: () => HandlerEvent;
 }
 
 function planOf(event: SequencedEvent, ours: readonly Route[], theirs: readonly Route[]): Plan {
