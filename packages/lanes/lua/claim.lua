@@ -1,17 +1,18 @@
 -- Takes a lane for one turn and reads its head events.
 --
--- KEYS  1 lane  2 queue  3 ready  4 running  5 retrying  6 held
+-- KEYS  1 lane  2 queue  3 replays  4 ready  5 running  6 retrying  7 held
 -- ARGV  1 now in ms, '' for the server's clock  2 lane  3 turn  4 fence  5 lease in ms  6 most events  7 most bytes
 -- Returns {'stale'}  the turn is over, or the lane is idle
 --         {'busy'}   another run owns the lane
 --         {'wait'}   the head may not be attempted yet
 --         {'held'}   paused or blocked; the lane is disarmed
---         {'run', lane number, failed attempts of the head, crashes, element, element, …}
+--         {'run' or 'replay', lane number, failed attempts of the head, crashes, element, element, …}
+--         A replay is one dead letter, put back before everything that waits.
 --
 -- Invariant: while a lease lives, nobody but the holder of the fence can change the lane. Runs when memory is full: the first
 -- write needs none, which allows the others.
 
-local LANE, QUEUE, READY, RUNNING, RETRYING, HELD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local LANE, QUEUE, REPLAYS, READY, RUNNING, RETRYING, HELD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local now = clock(ARGV[1])
 local lane, turn, fence, leaseMs = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local mostEvents, mostBytes = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -20,7 +21,8 @@ local CRASHES_BEFORE_ALONE = 2
 local held = redis.call('HMGET', LANE, 'armed', 'turn', 'fence', 'lease', 'notbefore', 'paused', 'blocked', 'no', 'attempts', 'crashes')
 if not held[1] or tonumber(held[2]) ~= turn then return { 'stale' } end
 if held[4] and held[3] ~= fence and tonumber(held[4]) > now then return { 'busy' } end
-if held[5] and tonumber(held[5]) > now then return { 'wait' } end
+local replay = redis.call('ZRANGE', REPLAYS, 0, 0)[1]
+if not replay and held[5] and tonumber(held[5]) > now then return { 'wait' } end
 
 local function disarm()
   redis.call('HDEL', LANE, 'armed', 'lease', 'notbefore')
@@ -38,7 +40,7 @@ local crashes = tonumber(held[10]) or 0
 if crashes >= CRASHES_BEFORE_ALONE then mostEvents = 1 end
 
 local CHUNK = 16
-local elements, bytes, from, room = {}, 0, 0, true
+local elements, bytes, from, room = { replay }, 0, 0, not replay
 while room and from < mostEvents do
   local chunk = redis.call('LRANGE', QUEUE, from, math.min(from + CHUNK, mostEvents) - 1)
   for _, element in ipairs(chunk) do
@@ -59,4 +61,4 @@ redis.call('ZREM', READY, lane)
 redis.call('ZREM', RETRYING, lane)
 redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs)
 redis.call('ZADD', RUNNING, now + leaseMs, lane)
-return { 'run', tonumber(held[8]), tonumber(held[9]) or 0, crashes, unpack(elements) }
+return { replay and 'replay' or 'run', tonumber(held[8]), tonumber(held[9]) or 0, crashes, unpack(elements) }

@@ -1,10 +1,10 @@
 -- Commits a run of events from the head of a lane: effects, history and the lane's advance, all or none.
 --
--- KEYS  1 lane  2 queue  3 ready  4 heads  5 history  6 kept  7 recent  8 totals  9 minute  10 running  11 held
---       then the keys of the effects
+-- KEYS  1 lane  2 queue  3 replays  4 ready  5 heads  6 history  7 replayed  8 kept  9 recent  10 totals  11 minute
+--       12 running  13 held, then the keys of the effects
 -- ARGV  1 now in ms, '' for the server's clock  2 lane  3 fence  4 first seq  5 last seq (first - 1: no event)
---       6 'keep' or 'yield' when events remain  7 lease in ms  8 most history items  9 history items older than this many ms go
---       10 most bytes of recent records
+--       6 'keep' or 'yield' when events remain; 'replay' for one replayed event, which yields then  7 lease in ms
+--       8 most history items  9 history items older than this many ms go  10 most bytes of recent records
 --       11 number of events, then for each: outcome, the rest of its history item
 --       then number of counters, and name, amount of each
 --       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
@@ -18,9 +18,9 @@
 -- was done answers 'already'. Everything is checked before the first write, and the first write needs no memory, which lets
 -- the rest run when memory is full.
 
-local LANE, QUEUE, READY, HEADS, HISTORY, KEPT, RECENT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local TOTALS, MINUTE, RUNNING, HELD = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local FIRST_EFFECT_KEY = 12
+local LANE, QUEUE, REPLAYS, READY, HEADS, HISTORY, REPLAYED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local KEPT, RECENT, TOTALS, MINUTE, RUNNING, HELD = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local FIRST_EFFECT_KEY = 14
 local now = clock(ARGV[1])
 local lane, fence, first, last = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local mode, leaseMs, mostHistory, historyAgeMs = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -29,8 +29,13 @@ local mostRecentBytes, events = tonumber(ARGV[10]), tonumber(ARGV[11])
 local held = redis.call('HMGET', LANE, 'fence', 'lease', 'done', 'seq', 'turn', 'paused', 'armed')
 local done, seq, turn = tonumber(held[3]) or 0, tonumber(held[4]) or 0, tonumber(held[5]) or 0
 if held[1] ~= fence then return { 'fenced' } end
-if events > 0 and done >= last then return { 'already', held[7] and not held[2] and turn or 0 } end
-if not held[2] or first ~= done + 1 or last - first + 1 ~= events then return { 'fenced' } end
+local replay = mode == 'replay' and redis.call('ZRANGEBYSCORE', REPLAYS, first, first)[1]
+-- Only the holder of the fence takes events away: what it names and is gone, it committed before.
+local committed = events > 0 and done >= last
+if mode == 'replay' then committed = not replay end
+if committed then return { 'already', held[7] and not held[2] and turn or 0 } end
+local fromHead = events == 0 or replay or first == done + 1
+if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end
 for i = FIRST_EFFECT_KEY, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
   if kind ~= 'none' and kind ~= 'hash' and kind ~= 'zset' and kind ~= 'string' then
@@ -39,12 +44,17 @@ for i = FIRST_EFFECT_KEY, #KEYS do
 end
 
 redis.call('HDEL', LANE, 'crashes')
-if events > 0 then redis.call('HDEL', LANE, 'attempts', 'notbefore', 'error') end
+if events > 0 and not replay then redis.call('HDEL', LANE, 'attempts', 'notbefore', 'error') end
 
 -- Effects, history and counters follow one another in ARGV.
 local a = 12
 if events > 0 then
-  local records = redis.call('LPOP', QUEUE, events)
+  local records = { replay }
+  if replay then
+    redis.call('ZREM', REPLAYS, replay)
+  else
+    records = redis.call('LPOP', QUEUE, events)
+  end
   local recentBytes = 0
   for _, record in ipairs(records) do recentBytes = recentBytes + #record end
   local recentNumber = redis.call('HINCRBY', TOTALS, 'recent', events) - events
@@ -61,7 +71,13 @@ if events > 0 then
     recentBytes = redis.call('HINCRBY', TOTALS, 'recent-bytes', -#oldest)
   end
 
-  redis.call('HINCRBY', LANE, 'position', events)
+  local position = redis.call('HINCRBY', LANE, 'position', events)
+  if replay then
+    redis.call('HSET', REPLAYED, first, position)
+    redis.call('PEXPIRE', REPLAYED, historyAgeMs)
+  else
+    done = last
+  end
   local length = redis.call('RPUSH', HISTORY, unpack(items))
   redis.call('PEXPIRE', HISTORY, historyAgeMs)
   local function forget(item)
@@ -93,14 +109,15 @@ for _ = 1, effects do
   a = a + 3 + size
 end
 
-redis.call('HSET', LANE, 'done', last)
-if last == seq then
+redis.call('HSET', LANE, 'done', done)
+local replays = redis.call('ZCARD', REPLAYS)
+if done == seq and replays == 0 then
   redis.call('HDEL', LANE, 'armed', 'lease')
   redis.call('ZREM', RUNNING, lane)
   redis.call('ZREM', HEADS, lane)
   return { 'idle' }
 end
-if events > 0 then
+if events > 0 and done < seq then
   local headReceivedAt = string.match(redis.call('LINDEX', QUEUE, 0), '^%d+ %d+ (%d+)')
   redis.call('ZADD', HEADS, headReceivedAt, lane)
 end

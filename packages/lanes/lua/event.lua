@@ -1,12 +1,13 @@
 -- Finds where one event of a lane stands. Changes nothing.
 --
--- KEYS  1 lane  2 queue  3 history  4 kept  5 recent  6 totals
+-- KEYS  1 lane  2 queue  3 replays  4 history  5 replayed  6 kept  7 recent  8 totals
 -- ARGV  1 seq
 -- Returns {'waiting', element, failed attempts, not before or '', error or ''}
 --         {'committed', history item, element or '', kept body or ''}
 --         {'unknown'}   never there, or gone from the bounded history
 
-local LANE, QUEUE, HISTORY, KEPT, RECENT, TOTALS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local LANE, QUEUE, REPLAYS, HISTORY, REPLAYED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local KEPT, RECENT, TOTALS = KEYS[6], KEYS[7], KEYS[8]
 local seq = tonumber(ARGV[1])
 
 local held = redis.call('HMGET', LANE, 'seq', 'done', 'position', 'attempts', 'notbefore', 'error')
@@ -19,12 +20,16 @@ if seq > done then
   return { 'waiting', element, head and tonumber(held[4]) or 0, head and held[5] or '', head and held[6] or '' }
 end
 
--- Without replays an event's position is its seq; each replay before it moves it on by one.
-local replays = position - done
-local from = seq - (position - redis.call('LLEN', HISTORY)) - 1
+local replay = redis.call('ZRANGEBYSCORE', REPLAYS, seq, seq)[1]
+if replay then return { 'waiting', replay, 0, '', '' } end
+
+-- Without replays an event's position is its seq, and each replay before it moved it on by one; a replay's own is remembered.
+local before = position - redis.call('LLEN', HISTORY)
+local replayedAt = tonumber(redis.call('HGET', REPLAYED, seq))
+local from = math.max((replayedAt or seq) - before - 1, 0)
 local item
-for _, candidate in ipairs(redis.call('LRANGE', HISTORY, math.max(from, 0), math.max(from, 0) + replays)) do
-  if tonumber(string.match(candidate, '^%d+ (%d+)')) == seq then item = candidate end
+for _, candidate in ipairs(redis.call('LRANGE', HISTORY, from, from + (replayedAt and 0 or position - done))) do
+  item = item or tonumber(string.match(candidate, '^%d+ (%d+)')) == seq and candidate
 end
 if not item then return { 'unknown' } end
 local recentNumber = tonumber(string.match(item, '^%d+ %d+ (%d+)'))

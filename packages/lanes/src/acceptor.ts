@@ -109,7 +109,14 @@ class BatchingAcceptor implements Acceptor {
     this.#arming = new Arming({ client: this.#client, prefix: settings.prefix, shards: settings.shards, log: settings.log });
     this.#shards = Array.from(
       { length: settings.shards },
-      (_, shard) => new ShardAcceptor(settings, shard, this.#client, (turns) => this.#arming.arm(shard, turns), () => this.#open()),
+      (_, shard) =>
+        new ShardAcceptor(
+          settings,
+          shard,
+          this.#client,
+          (turns) => this.#arming.arm(shard, turns),
+          () => this.#open(),
+        ),
     );
   }
 

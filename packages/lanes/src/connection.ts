@@ -11,7 +11,10 @@ export type RedisClient = Redis | Cluster;
  */
 export type ConnectionUse = { kind: 'accept' | 'read'; timeoutMs: number } | { kind: 'work' | 'queue' };
 
-type TargetOptions = Pick<RedisOptions, 'username' | 'password' | 'tls' | 'host' | 'port' | 'db' | 'sentinels' | 'name' | 'enableTLSForSentinelMode'>;
+type TargetOptions = Pick<
+  RedisOptions,
+  'username' | 'password' | 'tls' | 'host' | 'port' | 'db' | 'sentinels' | 'name' | 'enableTLSForSentinelMode'
+>;
 
 type Target =
   | { kind: 'single' | 'sentinel'; options: TargetOptions }
@@ -44,7 +47,13 @@ export function parseRedisUrl(url: string): Target {
     if (!path) throw new RangeError(`Expected the master's name as the path of a sentinel URL; forms: ${URL_FORMS}`);
     return {
       kind: 'sentinel',
-      options: { ...options, sentinels: nodes, name: path, db: database(parameters.get('db') ?? ''), ...(tls && { enableTLSForSentinelMode: true }) },
+      options: {
+        ...options,
+        sentinels: nodes,
+        name: path,
+        db: database(parameters.get('db') ?? ''),
+        ...(tls && { enableTLSForSentinelMode: true }),
+      },
     };
   }
   const [node] = nodes;

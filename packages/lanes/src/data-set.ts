@@ -26,7 +26,9 @@ export async function openDataSet(client: RedisClient, prefix: string, shards: n
   await client.hsetnx(key, 'dedup-key', randomBytes(16).toString('hex'));
   const [format, heldShards, dedupKey] = await client.hmget(key, 'format', 'shards', 'dedup-key');
   if (Number(format) !== FORMAT) {
-    throw new DataSetMismatchError(`Expected stored data of format ${FORMAT}, got ${format}: run the version of Syncline that wrote it.`);
+    throw new DataSetMismatchError(
+      `Expected stored data of format ${FORMAT}, got ${format}: run the version of Syncline that wrote it.`,
+    );
   }
   if (Number(heldShards) !== shards) {
     throw new DataSetMismatchError(

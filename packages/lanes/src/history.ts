@@ -12,8 +12,8 @@ export interface Settled {
 }
 
 /** The part of a history item that the commit step does not write itself: `at seq recent outcome` stand before it. */
-export function encodeHistory({ event, attempt }: Settled): string {
-  return JSON.stringify([attempt, event.receivedAt, 0, event.topic, event.eventId]);
+export function encodeHistory({ event, attempt }: Settled, replayed: boolean): string {
+  return JSON.stringify([attempt, event.receivedAt, replayed ? 1 : 0, event.topic, event.eventId]);
 }
 
 /** Decodes an item of a lane's history list; its position is its place in the list, counted from the lane's first commit. */

@@ -18,3 +18,12 @@ export {
 export type { Logger } from './logger';
 export { createTurnWorker, type TurnWorker, type TurnWorkerSettings } from './turn-worker';
 export type { TurnObserver, TurnSettings } from './turn';
+export {
+  createOperator,
+  type DeadLetterFilter,
+  type LaneVerb,
+  laneVerbs,
+  type Operator,
+  type ReplayAnswer,
+  type VerbAnswer,
+} from './operator';

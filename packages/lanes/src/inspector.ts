@@ -203,7 +203,8 @@ class RedisInspector implements Inspector {
     const paused = held.filter((why) => why === 'paused').length;
     const blocked = held.length - paused;
     const committed = outcomes.reduce((sum, outcome) => sum + total(outcome), 0);
-    const perMinute = (index: number): number => counted.reduce((sum, minuteOf) => sum + Number(minuteOf[index] ?? 0), 0) / RATE_MINUTES;
+    const perMinute = (index: number): number =>
+      counted.reduce((sum, minuteOf) => sum + Number(minuteOf[index] ?? 0), 0) / RATE_MINUTES;
     return {
       lanes: { idle: Math.max(0, all - ready - running - retrying - held.length), ready, running, retrying, blocked, paused },
       events: {
@@ -239,9 +240,10 @@ class RedisInspector implements Inspector {
 
   async #status(lane: string): Promise<LaneStatus> {
     const keys = this.#keysOf(lane);
-    const [fields, depth, headAt] = await Promise.all([
+    const [fields, waiting, replays, headAt] = await Promise.all([
       this.#client.hmget(keys.lane(lane), 'armed', 'lease', 'notbefore', 'paused', 'blocked', 'attempts', 'error'),
       this.#client.llen(keys.queue(lane)),
+      this.#client.zcard(keys.replays(lane)),
       this.#client.zscore(keys.heads, lane),
     ]);
     const [armed, lease, notBefore, paused, blocked, attempts, error] = fields;
@@ -250,7 +252,7 @@ class RedisInspector implements Inspector {
     return {
       lane,
       state: laneState({ armed, lease, paused, blocked, retrying: headAttempts > 0, now }),
-      depth,
+      depth: waiting + replays,
       oldestAgeMs: headAt === null ? null : Math.max(0, now - Number(headAt)),
       headAttempts,
       nextAttemptAt: notBefore === null || notBefore === undefined || headAttempts === 0 ? null : Number(notBefore),
@@ -325,7 +327,16 @@ class RedisInspector implements Inspector {
     if (lane === null) return undefined;
     const [status, ...rest] = (await eventScript.run(
       this.#client,
-      [keys.lane(lane), keys.queue(lane), keys.history(lane), keys.kept(lane), keys.recent, keys.totals],
+      [
+        keys.lane(lane),
+        keys.queue(lane),
+        keys.replays(lane),
+        keys.history(lane),
+        keys.replayed(lane),
+        keys.kept(lane),
+        keys.recent,
+        keys.totals,
+      ],
       [seq],
     )) as ['unknown'] | ['waiting', string, number, string, string] | ['committed', string, string, string];
     if (status === 'unknown') return undefined;
@@ -428,7 +439,11 @@ class RedisInspector implements Inspector {
     return { ...letter, payload: element === null ? null : (await this.#stored(keys, element)).payload };
   }
 
-  async documents(lane: string, collection: string, { limit, cursor }: PageRequest): Promise<Page<{ id: string; value: unknown }>> {
+  async documents(
+    lane: string,
+    collection: string,
+    { limit, cursor }: PageRequest,
+  ): Promise<Page<{ id: string; value: unknown }>> {
     const key = this.#keysOf(lane).documents(lane, collection);
     // A scan step may return more than was asked (a small hash comes whole): the cursor says how many of them were given out.
     let [scan, given]: [string, number] = cursor === undefined ? ['0', 0] : documentCursor(cursor);
@@ -494,7 +509,8 @@ class LogWalk {
     if (values.length !== shards.length * 2) throw new InvalidCursorError();
     this.#at = shards.map((_, shard) => {
       const [entry, passed] = [values[shard * 2], values[shard * 2 + 1]];
-      if (typeof entry !== 'string' || !/^(\+|\d{1,16}-\d{1,10})$/.test(entry) || typeof passed !== 'number') throw new InvalidCursorError();
+      if (typeof entry !== 'string' || !/^(\+|\d{1,16}-\d{1,10})$/.test(entry) || typeof passed !== 'number')
+        throw new InvalidCursorError();
       return { entry, passed };
     });
   }
@@ -603,7 +619,13 @@ function deadLetterCursor(cursor: string): { at: number; id: string } {
 
 function documentCursor(cursor: string): [string, number] {
   const [scan, given] = decodeCursor(cursor);
-  if (typeof scan !== 'string' || !/^\d{1,20}$/.test(scan) || typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0) {
+  if (
+    typeof scan !== 'string' ||
+    !/^\d{1,20}$/.test(scan) ||
+    typeof given !== 'number' ||
+    !Number.isSafeInteger(given) ||
+    given < 0
+  ) {
     throw new InvalidCursorError();
   }
   return [scan, given];

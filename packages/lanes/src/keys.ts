@@ -63,9 +63,19 @@ export class ShardKeys {
     return `${this.base}:queue:${lane}`;
   }
 
+  /** Sorted set of dead letters put back into the lane, by seq: attempted before the queue. */
+  replays(lane: string): string {
+    return `${this.base}:replays:${lane}`;
+  }
+
   /** List of the lane's committed events, oldest first. */
   history(lane: string): string {
     return `${this.base}:history:${lane}`;
+  }
+
+  /** Hash: seq → position in the history at which its replay was committed. */
+  replayed(lane: string): string {
+    return `${this.base}:replayed:${lane}`;
   }
 
   /** Hash: seq → record of an event that no handler took, kept as long as its history. */

@@ -19,7 +19,7 @@ export function newFence(): string {
 
 export type ClaimAnswer =
   | { status: 'stale' | 'busy' | 'wait' | 'held' }
-  | { status: 'run'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
+  | { status: 'run' | 'replay'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
 
 export type CommitAnswer = { status: 'fenced' | 'idle' | 'held' | 'kept' } | { status: 'already' | 'yielded'; turnToArm: number };
 
@@ -33,8 +33,8 @@ export interface CommitRequest {
   readonly firstSeq: number;
   readonly settled: readonly Settled[];
   readonly effects: readonly Effect[];
-  /** What happens to the lane when events remain: the turn goes on, or the lane waits for its next. */
-  readonly then: 'keep' | 'yield';
+  /** What happens to the lane when events remain: the turn goes on, or the lane waits for its next. `replay`: the event is one, and yields. */
+  readonly then: 'keep' | 'yield' | 'replay';
   readonly leaseMs: number;
   readonly historyMaxItems: number;
   readonly historyMaxAgeMs: number;
@@ -63,10 +63,10 @@ export class LaneProtocol {
     const keys = this.#keys;
     const [status, ...rest] = (await scripts.claim.run(
       this.#client,
-      [keys.lane(lane), keys.queue(lane), keys.ready, keys.running, keys.retrying, keys.held],
+      [keys.lane(lane), keys.queue(lane), keys.replays(lane), keys.ready, keys.running, keys.retrying, keys.held],
       [this.#now(), lane, turn, fence, limits.leaseMs, limits.maxEvents, limits.maxBytes],
-    )) as ['stale' | 'busy' | 'wait' | 'held'] | ['run', number, number, number, ...string[]];
-    if (status !== 'run') return { status };
+    )) as ['stale' | 'busy' | 'wait' | 'held'] | ['run' | 'replay', number, number, number, ...string[]];
+    if (status !== 'run' && status !== 'replay') return { status };
     const [laneNumber, failedAttempts, crashes, ...elements] = rest as [number, number, number, ...string[]];
     return { status, laneNumber, failedAttempts, crashes, elements };
   }
@@ -90,7 +90,8 @@ export class LaneProtocol {
       request.recentMaxBytes,
       settled.length,
     ];
-    for (const item of settled) args.push(item.outcome, encodeHistory(item));
+    const replayed = request.then === 'replay';
+    for (const item of settled) args.push(item.outcome, encodeHistory(item, replayed));
     args.push(counters.size);
     for (const [name, amount] of counters) args.push(name, amount);
     args.push(effects.length);
@@ -100,9 +101,11 @@ export class LaneProtocol {
       [
         keys.lane(lane),
         keys.queue(lane),
+        keys.replays(lane),
         keys.ready,
         keys.heads,
         keys.history(lane),
+        keys.replayed(lane),
         keys.kept(lane),
         keys.recent,
         keys.totals,

@@ -70,7 +70,9 @@ export function decodeRecord(element: string): StoredEvent {
   }
   const header = JSON.parse(element.slice(headerAt, bodyAt)) as RecordHeader;
   if (header.v !== RECORD_VERSION) {
-    throw new Error(`Expected a record of version ${RECORD_VERSION}, got ${header.v}: a newer Syncline wrote it, run that version`);
+    throw new Error(
+      `Expected a record of version ${RECORD_VERSION}, got ${header.v}: a newer Syncline wrote it, run that version`,
+    );
   }
   return {
     seq,

@@ -75,7 +75,7 @@ export class Rescuer {
   }
 
   async #serverNow(): Promise<number> {
-    const [seconds = 0, microseconds = 0] = (await this.#client.call('TIME')) as [number, number];
+    const [seconds, microseconds] = (await this.#client.call('TIME')) as [string, string];
     return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   }
 

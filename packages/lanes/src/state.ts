@@ -59,6 +59,14 @@ export class RunState {
     return this.#known.get(collection)?.get(id);
   }
 
+  /** Whether one of these documents was written by an event after this one: a replay must not undo that. */
+  async holdsNewer(seq: number, refs: Iterable<DocumentRef>): Promise<boolean> {
+    const stored = await Promise.all(
+      [...refs].map(({ collection, id }) => this.#client.hget(this.#keys.documents(this.#lane, collection), id)),
+    );
+    return stored.some((document) => document !== null && Number.parseInt(document, 10) > seq);
+  }
+
   /** Takes over the writes of an event that was decided. */
   merge(seq: number, writes: Iterable<[DocumentRef, string | undefined]>): void {
     for (const [{ collection, id }, json] of writes) {

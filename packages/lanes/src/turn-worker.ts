@@ -147,9 +147,14 @@ class BullTurnWorker implements TurnWorker {
       for (const jobId of jobIds) worker.cancelJob(jobId);
     });
     this.#workers.push(worker);
-    const rescuer = new Rescuer({ client: this.#client, keys, arm: (turn) => arm(turn, 0), rescued: (cause) => observer.rescued(cause), log });
+    const rescuer = new Rescuer({
+      client: this.#client,
+      keys,
+      arm: (turn) => arm(turn, 0),
+      rescued: (cause) => observer.rescued(cause),
+      log,
+    });
     rescuer.start();
     this.#rescuers.push(rescuer);
   }
 }
-

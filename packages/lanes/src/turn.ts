@@ -16,7 +16,7 @@ import type { RedisClient } from './connection';
 import type { Settled } from './history';
 import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
-import { type CommitAnswer, LaneProtocol, newFence } from './protocol';
+import { type CommitAnswer, type CommitRequest, LaneProtocol, newFence } from './protocol';
 import { decodeRecord, encodeElement, type StoredEvent } from './record';
 import { type Effect, EventUnit, RunState } from './state';
 
@@ -60,6 +60,17 @@ export function leaseMsFor(handlerTimeoutMs: number): number {
 interface Run {
   readonly settled: Settled[];
   readonly failed?: { readonly event: StoredEvent; readonly attempt: number; readonly failure: Failure };
+}
+
+interface RunConditions {
+  readonly failedAttempts: number;
+  /** The one event is a dead letter put back into its place. */
+  readonly replay: boolean;
+  readonly state: RunState;
+  /** Asked before the first event, and before each further one. */
+  readonly stopFirst: () => boolean;
+  readonly over: () => boolean;
+  readonly signal: AbortSignal;
 }
 
 /** Takes turns: claims the head events of a lane, decides them in order, commits them in one step. */
@@ -106,7 +117,8 @@ export class TurnTaker {
 
     const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
     const claim = await this.#protocol.claim(lane, turn, fence, limits);
-    if (claim.status !== 'run') return;
+    if (claim.status !== 'run' && claim.status !== 'replay') return;
+    const replay = claim.status === 'replay';
 
     const events = await this.#decode(lane, claim.elements);
     let { failedAttempts } = claim;
@@ -117,14 +129,21 @@ export class TurnTaker {
       const state = new RunState(this.#client, this.#keys, lane);
       const run =
         claim.crashes >= CRASHES_MAX
-          ? this.#crashed(head, claim.crashes)
-          : await this.#decide(events.slice(from), failedAttempts, state, from === 0 ? stopping : over, over, signal);
+          ? this.#crashed(head, claim.crashes, replay)
+          : await this.#decide(events.slice(from), {
+              failedAttempts,
+              replay,
+              state,
+              stopFirst: from === 0 ? stopping : over,
+              over,
+              signal,
+            });
       from += run.settled.length;
       failedAttempts = 0;
       const goesOn = run.settled.length > 0 && from < events.length && !over();
 
       if (run.settled.length > 0 || !run.failed) {
-        const then = goesOn || run.failed ? 'keep' : 'yield';
+        const then = replay && run.settled.length > 0 ? 'replay' : goesOn || run.failed ? 'keep' : 'yield';
         const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, then);
         if ('turnToArm' in answer && answer.turnToArm > 0) this.#arm([lane, answer.turnToArm], 0);
         if (answer.status !== 'kept') return;
@@ -154,11 +173,7 @@ export class TurnTaker {
   /** Decides events in order until one fails, the budget is spent, or one that acts outside ends the run. */
   async #decide(
     events: readonly StoredEvent[],
-    failedAttempts: number,
-    state: RunState,
-    stopFirst: () => boolean,
-    over: () => boolean,
-    signal: AbortSignal,
+    { failedAttempts, replay, state, stopFirst, over, signal }: RunConditions,
   ): Promise<Run> {
     const { decider, retry, failurePolicy } = this.#settings;
     const plans = events.map((event) => ({ event, plan: decider.plan(event) }));
@@ -170,14 +185,16 @@ export class TurnTaker {
     for (const [index, { event, plan }] of run.entries()) {
       if (index === 0 ? stopFirst() : over()) break;
       const attempt = index === 0 ? failedAttempts + 1 : 1;
-      const result = await this.#attempt(event, plan, attempt, state, signal);
+      const result = await this.#attempt(event, plan, attempt, replay, state, signal);
       if (result === 'aborted') break;
       if (typeof result === 'string') {
         settled.push({ event, outcome: result, attempt });
         continue;
       }
-      const dies = result.permanent || attempt >= retry.maxAttempts;
-      if (!dies || failurePolicy(event.topic) === 'block') return { settled, failed: { event, attempt, failure: result } };
+      // A replay has one attempt: it must not hold up what waits behind it.
+      const dies = replay || result.permanent || attempt >= retry.maxAttempts;
+      if (!dies || (!replay && failurePolicy(event.topic) === 'block'))
+        return { settled, failed: { event, attempt, failure: result } };
       settled.push({ event, outcome: 'dead', attempt, failure: result });
     }
     return { settled };
@@ -188,6 +205,7 @@ export class TurnTaker {
     event: SequencedEvent,
     plan: Plan,
     attempt: number,
+    replay: boolean,
     state: RunState,
     signal: AbortSignal,
   ): Promise<Decision | Failure | 'aborted'> {
@@ -197,7 +215,16 @@ export class TurnTaker {
     let result: Decision | Failure;
     try {
       result = await timeout.race(plan.run(unit, timeout.context(attempt)));
-      state.merge(event.seq, unit.close());
+      const writes = [...unit.close()];
+      if (
+        replay &&
+        (await state.holdsNewer(
+          event.seq,
+          writes.map(([ref]) => ref),
+        ))
+      )
+        result = 'superseded';
+      else state.merge(event.seq, writes);
     } catch (error) {
       unit.close();
       if (signal.aborted) return 'aborted';
@@ -207,16 +234,24 @@ export class TurnTaker {
     }
     const durationMs = performance.now() - startedAt;
     this.#observer.attempted(event, durationMs, typeof result === 'string' ? result : 'failed');
-    const line = { lane: event.lane, seq: event.seq, eventId: event.eventId, topic: event.topic, attempt, durationMs: Math.round(durationMs) };
+    const line = {
+      lane: event.lane,
+      seq: event.seq,
+      eventId: event.eventId,
+      topic: event.topic,
+      attempt,
+      durationMs: Math.round(durationMs),
+    };
     if (typeof result === 'string') this.#log.debug({ ...line, outcome: result }, 'attempt');
     else this.#log.warn({ ...line, error: result.message, permanent: result.permanent }, 'attempt failed');
     return result;
   }
 
-  #crashed(event: StoredEvent, crashes: number): Run {
+  #crashed(event: StoredEvent, crashes: number, replay: boolean): Run {
     const message = `The worker ended ${crashes} times while this event was at the head of its lane`;
     const failure: Failure = { message, stack: undefined, permanent: true, reason: 'crashed', retryAfterMs: undefined };
-    if (this.#settings.failurePolicy(event.topic) === 'block') return { settled: [], failed: { event, attempt: crashes, failure } };
+    if (!replay && this.#settings.failurePolicy(event.topic) === 'block')
+      return { settled: [], failed: { event, attempt: crashes, failure } };
     return { settled: [{ event, outcome: 'dead', attempt: crashes, failure }] };
   }
 
@@ -227,7 +262,7 @@ export class TurnTaker {
     firstSeq: number,
     settled: readonly Settled[],
     state: RunState,
-    then: 'keep' | 'yield',
+    then: CommitRequest['then'],
   ): Promise<CommitAnswer> {
     const { historyMaxItems, historyMaxAgeMs } = this.#settings;
     const effects = [...state.effects(), ...this.#retention(lane, laneNumber, settled)];
@@ -289,11 +324,7 @@ export class TurnTaker {
     return effects;
   }
 
-  async #fail(
-    lane: string,
-    fence: string,
-    { event, attempt, failure }: NonNullable<Run['failed']>,
-  ): Promise<void> {
+  async #fail(lane: string, fence: string, { event, attempt, failure }: NonNullable<Run['failed']>): Promise<void> {
     const { retry } = this.#settings;
     const dies = failure.permanent || attempt >= retry.maxAttempts;
     const answer = await this.#protocol.fail(lane, {
@@ -309,7 +340,10 @@ export class TurnTaker {
         this.#observer.fenced();
         return;
       case 'blocked':
-        this.#log.error({ lane, seq: event.seq, error: failure.message }, 'the lane is blocked by its head until an operator acts');
+        this.#log.error(
+          { lane, seq: event.seq, error: failure.message },
+          'the lane is blocked by its head until an operator acts',
+        );
         return;
       case 'retry':
         this.#observer.retried(event);

@@ -22,9 +22,16 @@ if (role === 'accept-and-die') {
   });
   acceptor.start();
   // The answer comes in the turn of the event loop before the one in which BullMQ is told.
-  acceptor.accept(JSON.parse(argument)).then(() => process.kill(process.pid, 'SIGKILL'));
+  void acceptor.accept(JSON.parse(argument)).then(() => process.kill(process.pid, 'SIGKILL'));
 } else {
-  const observer = { attempted() {}, committed() {}, retried() {}, fenced: () => console.log('fenced'), rescued() {}, violated() {} };
+  const observer = {
+    attempted() {},
+    committed() {},
+    retried() {},
+    fenced: () => console.log('fenced'),
+    rescued() {},
+    violated() {},
+  };
   const worker = createTurnWorker({
     redisUrl,
     prefix,
@@ -52,5 +59,5 @@ if (role === 'accept-and-die') {
     observer,
     log,
   });
-  worker.start().then(() => console.log('working'));
+  void worker.start().then(() => console.log('working'));
 }

@@ -17,7 +17,13 @@ beforeEach(() => {
 afterEach(() => engine.close());
 
 function inspector(shards = 1) {
-  const made = createInspector({ redisUrl: engine.url, prefix: engine.prefix, shards, dedupWindowMs: () => 3_600_000, log: silent });
+  const made = createInspector({
+    redisUrl: engine.url,
+    prefix: engine.prefix,
+    shards,
+    dedupWindowMs: () => 3_600_000,
+    log: silent,
+  });
   engine.onClose(() => made.stop());
   return made;
 }
@@ -64,7 +70,12 @@ test('shards keep the order of every lane, and another shard count is refused', 
     const seen = decided.filter((event) => event.lane === `violet:${lane}`).map(({ seq }) => seq);
     expect(seen).toEqual(seen.map((_, index) => index + 1));
   }
-  await expect(engine.worker(deciderOf(() => undefined), { shards: 2 })).rejects.toThrow('Expected SHARDS=4, got 2');
+  await expect(
+    engine.worker(
+      deciderOf(() => undefined),
+      { shards: 2 },
+    ),
+  ).rejects.toThrow('Expected SHARDS=4, got 2');
 });
 
 test('an event that fails keeps its place: the later ones wait for its retries', async () => {
@@ -79,7 +90,11 @@ test('an event that fails keeps its place: the later ones wait for its retries',
     }),
   );
   await waitFor(() => worker.counts.commits.length === 3);
-  expect(decided).toEqual([`${first.event.eventId} after 1`, `${second.event.eventId} after 4`, `${third.event.eventId} after 1`]);
+  expect(decided).toEqual([
+    `${first.event.eventId} after 1`,
+    `${second.event.eventId} after 4`,
+    `${third.event.eventId} after 1`,
+  ]);
   expect(worker.counts.retries).toBe(3);
 });
 
@@ -97,7 +112,11 @@ test('a copy under another id is a duplicate of its source event, and its id fin
   await acceptor.accept(one);
   const copy = { ...one, aliases: ['copy-7'] };
   expect(await acceptor.accept(copy)).toEqual({ status: 'duplicate' });
-  expect(await (await readyInspector()).event('violet', 'copy-7')).toMatchObject({ eventId: one.event.eventId, seq: 1, state: 'waiting' });
+  expect(await (await readyInspector()).event('violet', 'copy-7')).toMatchObject({
+    eventId: one.event.eventId,
+    seq: 1,
+    state: 'waiting',
+  });
 });
 
 test('a source event that comes after its copy is a duplicate', async () => {
@@ -105,7 +124,9 @@ test('a source event that comes after its copy is a duplicate', async () => {
   const original = request('1');
   expect(await acceptor.accept({ ...original, aliases: ['copy-1'] })).toEqual({ status: 'accepted' });
   expect(await acceptor.accept(original)).toEqual({ status: 'duplicate' });
-  expect(await acceptor.accept({ ...original, event: { ...original.event, eventId: 'copy-1' } })).toEqual({ status: 'duplicate' });
+  expect(await acceptor.accept({ ...original, event: { ...original.event, eventId: 'copy-1' } })).toEqual({
+    status: 'duplicate',
+  });
 });
 
 test('an id is new again when its window is over', async () => {
@@ -158,7 +179,11 @@ test('a permanent failure is a dead letter at once, and the lane goes on', async
   const inspect = await readyInspector();
   const { items } = await inspect.deadLetters({ reason: 'invalid' }, { limit: 10 });
   expect(items).toMatchObject([{ eventId: requests[1]?.event.eventId, message: 'no such thing', attempts: 1 }]);
-  expect(await inspect.event('violet', requests[1]?.event.eventId ?? '')).toMatchObject({ state: 'dead', error: 'no such thing', seq: 2 });
+  expect(await inspect.event('violet', requests[1]?.event.eventId ?? '')).toMatchObject({
+    state: 'dead',
+    error: 'no such thing',
+    seq: 2,
+  });
 });
 
 test('an event that fails as often as it may is a dead letter, and the lane goes on', async () => {
@@ -172,7 +197,9 @@ test('an event that fails as often as it may is a dead letter, and the lane goes
   );
   await waitFor(() => worker.counts.commits.length === 2);
   expect(worker.counts.retries).toBe(2);
-  expect((await (await readyInspector()).deadLetters({}, { limit: 10 })).items).toMatchObject([{ reason: 'exhausted', attempts: 3 }]);
+  expect((await (await readyInspector()).deadLetters({}, { limit: 10 })).items).toMatchObject([
+    { reason: 'exhausted', attempts: 3 },
+  ]);
 });
 
 test('the block policy holds the lane at its head, and events go on being accepted', async () => {
@@ -412,7 +439,8 @@ test('documents are listed once each, page by page, small collections and large 
   for (let index = 0; index < 2; index++) await acceptor.accept(request('1'));
   const worker = await engine.worker(
     deciderOf((event, unit) => {
-      for (let index = 0; index < (event.seq === 1 ? 50 : 3_000); index++) unit.put(`size-${event.seq}`, String(index), { index });
+      for (let index = 0; index < (event.seq === 1 ? 50 : 3_000); index++)
+        unit.put(`size-${event.seq}`, String(index), { index });
     }),
   );
   await waitFor(() => worker.counts.commits.length === 2);

@@ -10,7 +10,11 @@ import { createTurnWorker, type TurnWorkerSettings } from '../src/turn-worker';
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A handler for tests: throws to fail, `superseded` or `unhandled` to say so. */
-export type TestHandler = (event: SequencedEvent, unit: UnitOfWork, context: AttemptContext) => Decision | void | Promise<Decision | void>;
+export type TestHandler = (
+  event: SequencedEvent,
+  unit: UnitOfWork,
+  context: AttemptContext,
+) => Decision | void | Promise<Decision | void>;
 
 export function deciderOf(handler: TestHandler, external: (event: SequencedEvent) => boolean = () => false): Decider {
   return {
@@ -52,7 +56,11 @@ export class Counts implements TurnObserver {
 
 let nextId = 0;
 
-export function request(merchantId: string, overrides: Partial<AcceptRequest['event']> = {}, aliases: string[] = []): AcceptRequest {
+export function request(
+  merchantId: string,
+  overrides: Partial<AcceptRequest['event']> = {},
+  aliases: string[] = [],
+): AcceptRequest {
   nextId++;
   return {
     event: {

@@ -168,7 +168,10 @@ test('a claim takes no more than its events and bytes, but always one event', as
   expect(byBytes).toMatchObject({ status: 'run', elements: { length: 4 } });
   now += 10_001;
   await protocol.rescue(lane, now);
-  expect(await protocol.claim(lane, 3, newFence(), { ...limits, maxBytes: 1 })).toMatchObject({ status: 'run', elements: { length: 1 } });
+  expect(await protocol.claim(lane, 3, newFence(), { ...limits, maxBytes: 1 })).toMatchObject({
+    status: 'run',
+    elements: { length: 1 },
+  });
 });
 
 test('claims, commits, failures and rescues work when memory is full, so that the store can drain', async () => {
@@ -181,7 +184,9 @@ test('claims, commits, failures and rescues work when memory is full, so that th
     const first = newFence();
     const { events } = await claimed(1, first);
     const effects = [{ command: 'HSET' as const, key: keys.documents(lane, 'offers'), args: ['1', '1 {}'] }];
-    expect(await protocol.commit(lane, commitOf(events.slice(0, 1), first, { effects, then: 'keep' }))).toEqual({ status: 'kept' });
+    expect(await protocol.commit(lane, commitOf(events.slice(0, 1), first, { effects, then: 'keep' }))).toEqual({
+      status: 'kept',
+    });
     const failure = { fence: first, seq: 2, attempt: 1, mode: 'retry' as const, delayMs: 0, error: 'no' };
     expect(await protocol.fail(lane, failure)).toMatchObject({ status: 'retry', turnToArm: 2 });
     await claimed(2, newFence());

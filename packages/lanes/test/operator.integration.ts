@@ -1,0 +1,218 @@
+import { PermanentError } from '@syncline/events';
+import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
+import { createInspector, type Inspector } from '../src/inspector';
+import { createOperator, type Operator } from '../src/operator';
+import { deciderOf, Engine, request, silent } from './harness';
+
+let redis: TestRedis;
+let engine: Engine;
+let operator: Operator;
+let inspector: Inspector;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(async () => {
+  engine = new Engine(redis.url);
+  const settings = { redisUrl: engine.url, prefix: engine.prefix, shards: 1, dedupWindowMs: () => 3_600_000, log: silent };
+  operator = createOperator(settings);
+  inspector = createInspector(settings);
+  engine.onClose(() => operator.stop());
+  engine.onClose(() => inspector.stop());
+  await waitFor(async () => (await operator.discard('0.1.1')) === false && (await inspector.ping()) === undefined);
+});
+afterEach(() => engine.close());
+
+async function history() {
+  const { items } = await inspector.history('violet:1', { limit: 100 });
+  return items.map(({ seq, outcome, replayed }) => `${seq} ${outcome}${replayed ? ' replayed' : ''}`);
+}
+
+test('a paused lane keeps what arrives and attempts nothing until it is resumed', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  expect(await operator.act('violet:1', 'pause')).toBe('done');
+  const worker = await engine.worker(deciderOf(() => undefined));
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('2'));
+  await waitFor(() => worker.counts.commits.length === 1);
+  expect(await inspector.lane('violet:1')).toMatchObject({ state: 'paused', depth: 2 });
+  expect((await inspector.overview()).lanes).toMatchObject({ paused: 1, idle: 1 });
+
+  expect(await operator.act('violet:1', 'resume')).toBe('done');
+  await waitFor(() => worker.counts.commits.length === 3);
+  expect(await inspector.lane('violet:1')).toMatchObject({ state: 'idle', depth: 0 });
+  expect((await inspector.overview()).lanes).toMatchObject({ paused: 0, idle: 2 });
+});
+
+test('an empty lane can be paused, and goes on with the first event after it is resumed', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  const worker = await engine.worker(deciderOf(() => undefined));
+  await waitFor(() => worker.counts.commits.length === 1);
+  expect(await operator.act('violet:1', 'pause')).toBe('done');
+  expect(await operator.act('violet:1', 'resume')).toBe('done');
+  await acceptor.accept(request('1'));
+  await waitFor(() => worker.counts.commits.length === 2);
+});
+
+test('a lane that was never seen is unknown to every verb', async () => {
+  for (const verb of ['pause', 'resume', 'retry-head', 'skip-head'] as const) {
+    expect(await operator.act('violet:never', verb)).toBe('unknown');
+  }
+});
+
+test('a blocked head is attempted again when an operator says so, and passes once its cause is gone', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('1'));
+  let broken = true;
+  const worker = await engine.worker(
+    deciderOf(() => {
+      if (broken) throw new PermanentError('broken');
+    }),
+    { failurePolicy: () => 'block' },
+  );
+  await waitFor(async () => (await inspector.lane('violet:1'))?.state === 'blocked');
+  expect(await operator.act('violet:1', 'retry-head')).toBe('done');
+  await waitFor(async () => (await inspector.lane('violet:1'))?.headAttempts === 2);
+  await waitFor(async () => (await inspector.lane('violet:1'))?.state === 'blocked');
+  broken = false;
+  expect(await operator.act('violet:1', 'retry-head')).toBe('done');
+  await waitFor(() => worker.counts.commits.length === 2);
+  expect(await history()).toEqual(['1 processed', '2 processed']);
+});
+
+test('a skipped head is discarded, and the lane goes on', async () => {
+  const acceptor = engine.acceptor();
+  for (let index = 0; index < 3; index++) await acceptor.accept(request('1'));
+  const worker = await engine.worker(
+    deciderOf((event) => {
+      if (event.seq === 1) throw new PermanentError('broken');
+    }),
+    { failurePolicy: () => 'block' },
+  );
+  await waitFor(async () => (await inspector.lane('violet:1'))?.state === 'blocked');
+  expect(await operator.act('violet:1', 'skip-head')).toBe('done');
+  await waitFor(() => worker.counts.commits.length === 2);
+  expect(await history()).toEqual(['1 discarded', '2 processed', '3 processed']);
+  expect(await operator.act('violet:1', 'skip-head')).toBe('empty');
+});
+
+test('a running lane is left alone unless forced, and a forced skip fences the turn that runs', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('1'));
+  let release = (): void => undefined;
+  let attempts = 0;
+  const worker = await engine.worker(
+    deciderOf(async (event) => {
+      attempts++;
+      if (event.seq === 1) await new Promise<void>((resolve) => (release = resolve));
+    }),
+  );
+  await waitFor(() => attempts === 1);
+  for (const verb of ['pause', 'resume', 'retry-head', 'skip-head'] as const) expect(await operator.act('violet:1', verb)).toBe('running');
+  expect(await operator.act('violet:1', 'skip-head', { force: true })).toBe('done');
+  release();
+  await waitFor(() => worker.counts.commits.length === 1 && worker.counts.fencedCommits === 1);
+  expect(await history()).toEqual(['1 discarded', '2 processed']);
+});
+
+test('a replayed dead letter is processed before what waits, keeps its identity, and is marked', async () => {
+  const acceptor = engine.acceptor();
+  const requests = [request('1'), request('1'), request('1')];
+  for (const one of requests) await acceptor.accept(one);
+  let broken = true;
+  const decided: number[] = [];
+  const worker = await engine.worker(
+    deciderOf((event, unit) => {
+      if (broken && event.seq === 1) throw new PermanentError('broken');
+      decided.push(event.seq);
+      unit.put('offers', `of-${event.seq}`, {});
+    }),
+  );
+  await waitFor(() => worker.counts.commits.length === 3);
+  const [letter] = (await inspector.deadLetters({}, { limit: 1 })).items;
+  const id = letter?.id ?? '';
+  broken = false;
+  await operator.act('violet:1', 'pause');
+  expect(await operator.replay(id)).toBe('replayed');
+  await acceptor.accept(request('1'));
+  expect(await inspector.event('violet', requests[0]?.event.eventId ?? '')).toMatchObject({ state: 'waiting', seq: 1 });
+  expect(await inspector.lane('violet:1')).toMatchObject({ depth: 2 });
+  await operator.act('violet:1', 'resume');
+  await waitFor(() => worker.counts.commits.length === 5);
+  expect(decided).toEqual([2, 3, 1, 4]);
+  expect(await history()).toEqual(['1 dead', '2 processed', '3 processed', '1 processed replayed', '4 processed']);
+  expect(await inspector.event('violet', requests[0]?.event.eventId ?? '')).toMatchObject({ state: 'processed', seq: 1 });
+  expect(await inspector.event('violet', requests[2]?.event.eventId ?? '')).toMatchObject({ state: 'processed', seq: 3 });
+  expect(await operator.replay(id)).toBe('unknown');
+  expect(worker.counts.violations).toEqual([]);
+});
+
+test('a replay that meets a newer state is superseded and changes nothing', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('1'));
+  let broken = true;
+  const worker = await engine.worker(
+    deciderOf((event, unit) => {
+      if (broken && event.seq === 1) throw new PermanentError('broken');
+      unit.put('offers', 'same', { by: event.seq });
+    }),
+  );
+  await waitFor(() => worker.counts.commits.length === 2);
+  broken = false;
+  const [letter] = (await inspector.deadLetters({}, { limit: 1 })).items;
+  await operator.replay(letter?.id ?? '');
+  await waitFor(() => worker.counts.commits.length === 3);
+  expect(await history()).toEqual(['1 dead', '2 processed', '1 superseded replayed']);
+  expect(await inspector.document('violet:1', 'offers', 'same')).toEqual({ by: 2 });
+});
+
+test('a replay has one attempt: when it fails it is a dead letter again, and holds up nothing', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  const worker = await engine.worker(
+    deciderOf(() => {
+      throw new Error('still broken');
+    }),
+    { retry: { maxAttempts: 1, baseMs: 1, factor: 1, capMs: 1, jitter: 0 }, failurePolicy: () => 'park' },
+  );
+  await waitFor(() => worker.counts.commits.length === 1);
+  const [letter] = (await inspector.deadLetters({}, { limit: 1 })).items;
+  await operator.replay(letter?.id ?? '');
+  await waitFor(() => worker.counts.commits.length === 2);
+  expect((await inspector.deadLetters({}, { limit: 10 })).items).toMatchObject([{ id: letter?.id }]);
+  expect(await inspector.lane('violet:1')).toMatchObject({ state: 'idle', depth: 0 });
+});
+
+test('dead letters are replayed by filter, after a dry run that counts and changes nothing', async () => {
+  const acceptor = engine.acceptor();
+  for (let index = 0; index < 6; index++) await acceptor.accept(request(String(index), { topic: index % 2 ? 'ODD' : 'EVEN' }));
+  let broken = true;
+  const worker = await engine.worker(
+    deciderOf(() => {
+      if (broken) throw new PermanentError('broken');
+    }),
+  );
+  await waitFor(() => worker.counts.commits.length === 6);
+  broken = false;
+  expect(await operator.replayAll({ topic: 'ODD' }, { limit: 10, dryRun: true })).toEqual({ matched: 3, replayed: 0 });
+  expect((await inspector.deadLetters({}, { limit: 10 })).items).toHaveLength(6);
+  expect(await operator.replayAll({ topic: 'ODD' }, { limit: 2, dryRun: false })).toEqual({ matched: 2, replayed: 2 });
+  await waitFor(() => worker.counts.commits.length === 8);
+  expect((await inspector.deadLetters({}, { limit: 10 })).items).toHaveLength(4);
+});
+
+test('a discarded dead letter is gone', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept({ ...request('_'), quarantine: { reason: 'unparseable', message: 'no' } });
+  const [letter] = (await inspector.deadLetters({}, { limit: 1 })).items;
+  expect(await operator.replay(letter?.id ?? '')).toBe('placeless');
+  expect(await operator.discard(letter?.id ?? '')).toBe(true);
+  expect(await operator.discard(letter?.id ?? '')).toBe(false);
+  expect(await inspector.deadLetter(letter?.id ?? '')).toBeUndefined();
+});
