@@ -1,18 +1,16 @@
 import { createInspector } from '@syncline/lanes';
-import { closeServer, createOperations, listen, loadConfig, runProcess } from '@syncline/runtime';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { closeServer, createOperations, createRegistry, dedupWindows, listen, loadConfig, runProcess } from '@syncline/runtime';
 import { createConsole } from './app';
-import { consoleConfig, dedupWindowMs } from './config';
+import { consoleConfig } from './config';
 
 runProcess('console', async ({ env, log }) => {
   const config = loadConfig(consoleConfig, env);
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = createRegistry();
   const inspector = createInspector({
     redisUrl: config.REDIS_URL,
     prefix: config.KEY_PREFIX,
     shards: config.SHARDS,
-    dedupWindowMs: (source) => dedupWindowMs(config, source),
+    dedupWindowMs: dedupWindows(config),
     log,
   });
   const ready = async (): Promise<boolean> => {

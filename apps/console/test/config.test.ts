@@ -1,5 +1,5 @@
-import { ConfigurationError, loadConfig } from '@syncline/runtime';
-import { consoleConfig, dedupWindowMs } from '../src/config';
+import { ConfigurationError, dedupWindows, loadConfig } from '@syncline/runtime';
+import { consoleConfig } from '../src/config';
 
 function problemsOf(env: Record<string, string>): string {
   try {
@@ -51,7 +51,7 @@ test('each source has its own dedup window', () => {
     DEDUP_WINDOW_SYNCTEC_MS: '60003',
     DEDUP_WINDOW_STANDARD_MS: '60004',
   });
-  expect(['violet', 'propexo', 'synctec', 'standard'].map((source) => dedupWindowMs(config, source))).toEqual([
+  expect(['violet', 'propexo', 'synctec', 'standard'].map(dedupWindows(config))).toEqual([
     60_001, 60_002, 60_003, 60_004,
   ]);
 });

@@ -1,14 +1,9 @@
-import { LONGEST_WINDOW_MS } from '@syncline/lanes';
-import { commonFields, fields, redisFields } from '@syncline/runtime';
+import { commonFields, dedupFields, fields, redisFields } from '@syncline/runtime';
 import { senders, signatureEncodings } from '@syncline/senders';
 import { z } from 'zod';
 import type { OpenSource } from './receive';
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 const MIB = 1024 * 1024;
-
-const window = (defaultMs: number) => fields.integer({ default: defaultMs, min: MINUTE_MS, max: LONGEST_WINDOW_MS });
 
 const pointer = (defaultPointer: string) =>
   z
@@ -33,6 +28,7 @@ export const ingressConfig = z
   .object({
     ...commonFields,
     ...redisFields,
+    ...dedupFields,
     INGRESS_PORT: fields.port(8080),
     BODY_LIMIT_BYTES: fields.integer({ default: 5 * MIB, min: 1024, max: 64 * MIB }),
     ACCEPT_TIMEOUT_MS: fields.milliseconds(8_000, { min: 100, max: 120_000 }),
@@ -47,10 +43,6 @@ export const ingressConfig = z
     }),
     STANDARD_MERCHANT_POINTER: pointer('/data/merchant_id'),
     STANDARD_TOPIC_POINTER: pointer('/type'),
-    DEDUP_WINDOW_VIOLET_MS: window(72 * HOUR_MS),
-    DEDUP_WINDOW_PROPEXO_MS: window(165 * MINUTE_MS),
-    DEDUP_WINDOW_SYNCTEC_MS: window(24 * HOUR_MS),
-    DEDUP_WINDOW_STANDARD_MS: window(72 * HOUR_MS),
   })
   .refine((config) => config.ACCEPT_TRY_TIMEOUT_MS <= config.ACCEPT_TIMEOUT_MS, {
     path: ['ACCEPT_TRY_TIMEOUT_MS'],
@@ -83,18 +75,4 @@ export function openSources(config: IngressConfig): OpenSource[] {
     },
   ];
   return known.filter(({ settings }) => settings.secrets.length > 0);
-}
-
-/** How long an event id of a source is remembered, in milliseconds. */
-export function dedupWindowMs(config: IngressConfig, source: string): number {
-  switch (source) {
-    case 'propexo':
-      return config.DEDUP_WINDOW_PROPEXO_MS;
-    case 'synctec':
-      return config.DEDUP_WINDOW_SYNCTEC_MS;
-    case 'standard':
-      return config.DEDUP_WINDOW_STANDARD_MS;
-    default:
-      return config.DEDUP_WINDOW_VIOLET_MS;
-  }
 }

@@ -1,9 +1,17 @@
 import { isCatalogTopic } from '@syncline/catalog';
 import { createAcceptor } from '@syncline/lanes';
-import { ConfigurationError, closeServer, createOperations, listen, loadConfig, runProcess } from '@syncline/runtime';
-import { Registry } from 'prom-client';
+import {
+  ConfigurationError,
+  closeServer,
+  createOperations,
+  createRegistry,
+  dedupWindows,
+  listen,
+  loadConfig,
+  runProcess,
+} from '@syncline/runtime';
 import { createIngress } from './app';
-import { dedupWindowMs, ingressConfig, openSources } from './config';
+import { ingressConfig, openSources } from './config';
 import { createMetrics } from './metrics';
 
 /** Slow or silent clients are cut off after these. Keep-alive outlasts the idle time of common load balancers (60 s). */
@@ -17,7 +25,7 @@ runProcess('ingress', async ({ env, log }) => {
     shards: config.SHARDS,
     acceptTimeoutMs: config.ACCEPT_TIMEOUT_MS,
     tryTimeoutMs: config.ACCEPT_TRY_TIMEOUT_MS,
-    dedupWindowMs: (source) => dedupWindowMs(config, source),
+    dedupWindowMs: dedupWindows(config),
     waitReplicas: config.ACCEPT_WAIT_REPLICAS,
     log,
     onMismatch: (error) =>
@@ -26,7 +34,7 @@ runProcess('ingress', async ({ env, log }) => {
       }),
   });
   const sources = openSources(config);
-  const registry = new Registry();
+  const registry = createRegistry();
   const metrics = createMetrics(
     registry,
     sources.map(({ sender }) => sender.source),

@@ -1,5 +1,5 @@
-import { ConfigurationError, loadConfig } from '@syncline/runtime';
-import { dedupWindowMs, ingressConfig, openSources } from '../src/config';
+import { ConfigurationError, dedupWindows, loadConfig } from '@syncline/runtime';
+import { ingressConfig, openSources } from '../src/config';
 
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
@@ -21,7 +21,7 @@ test('one secret is enough to start, with the defaults of the contract', () => {
     ACCEPT_WAIT_REPLICAS: 0,
     BIND_HOST: '127.0.0.1',
   });
-  const hours = ['violet', 'propexo', 'synctec', 'standard'].map((source) => dedupWindowMs(config, source) / 3_600_000);
+  const hours = ['violet', 'propexo', 'synctec', 'standard'].map((source) => dedupWindows(config)(source) / 3_600_000);
   expect(hours).toEqual([72, 2.75, 24, 72]);
 });
 

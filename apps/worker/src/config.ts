@@ -11,25 +11,30 @@ const policyFile = z.record(z.string().min(1), z.enum(policies));
 export type FailurePolicy = (topic: string) => (typeof policies)[number];
 
 /** `park`, `block`, or a JSON file that says so for each topic. */
-const failurePolicy = z.string().default('park').transform((text, context): FailurePolicy => {
-  const [word] = policies.filter((policy) => policy === text);
-  if (word) return () => word;
-  try {
-    return policyOf(policyFile.parse(JSON.parse(readFileSync(text, 'utf8'))));
-  } catch (cause) {
-    context.addIssue({
-      code: 'custom',
-      message: `Expected park, block, or a readable JSON file like {"PRODUCT_SYNC_*":"block","*":"park"}, got ${JSON.stringify(text)} (${cause instanceof Error ? cause.message : String(cause)}).`,
-    });
-    return z.NEVER;
-  }
-});
+const failurePolicy = z
+  .string()
+  .default('park')
+  .transform((text, context): FailurePolicy => {
+    const [word] = policies.filter((policy) => policy === text);
+    if (word) return () => word;
+    try {
+      return policyOf(policyFile.parse(JSON.parse(readFileSync(text, 'utf8'))));
+    } catch (cause) {
+      context.addIssue({
+        code: 'custom',
+        message: `Expected park, block, or a readable JSON file like {"PRODUCT_SYNC_*":"block","*":"park"}, got ${JSON.stringify(text)} (${cause instanceof Error ? cause.message : String(cause)}).`,
+      });
+      return z.NEVER;
+    }
+  });
 
 /** The longest pattern that fits a topic decides. */
 function policyOf(patterns: z.output<typeof policyFile>): FailurePolicy {
   const byLength = Object.entries(patterns).sort(([a], [b]) => b.length - a.length);
   return (topic) => {
-    const found = byLength.find(([pattern]) => (pattern.endsWith('*') ? topic.startsWith(pattern.slice(0, -1)) : topic === pattern));
+    const found = byLength.find(([pattern]) =>
+      pattern.endsWith('*') ? topic.startsWith(pattern.slice(0, -1)) : topic === pattern,
+    );
     return found?.[1] ?? 'park';
   };
 }

@@ -1,7 +1,6 @@
 import { createDecider } from '@syncline/catalog';
 import { createInspector, createTurnWorker, DataSetMismatchError } from '@syncline/lanes';
-import { ConfigurationError, closeServer, createOperations, listen, loadConfig, runProcess } from '@syncline/runtime';
-import { Registry } from 'prom-client';
+import { ConfigurationError, closeServer, createOperations, createRegistry, listen, loadConfig, runProcess } from '@syncline/runtime';
 import { workerConfig } from './config';
 import { createTurnMetrics, registerStoreGauges } from './metrics';
 import { loadUserHandlers } from './user-handlers';
@@ -13,7 +12,7 @@ const HTTP_CLOSE_MS = 500;
 runProcess('worker', async ({ env, log }) => {
   const config = loadConfig(workerConfig, env);
   const userHandlers = config.HANDLERS === undefined ? [] : await loadUserHandlers(config.HANDLERS, process.cwd());
-  const registry = new Registry();
+  const registry = createRegistry();
   const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
   const worker = createTurnWorker({
     ...store,

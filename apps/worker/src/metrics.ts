@@ -112,7 +112,9 @@ export function registerStoreGauges(registry: Registry, inspector: Pick<Inspecto
     },
     ['state'],
   );
-  register('syncline_waiting_events', 'Events accepted and not committed.', (gauge, { events }) => gauge.set(events.waiting + events.retrying));
+  register('syncline_waiting_events', 'Events accepted and not committed.', (gauge, { events }) =>
+    gauge.set(events.waiting + events.retrying),
+  );
   register('syncline_oldest_waiting_seconds', 'Age of the event that has waited longest.', (gauge, { oldestWaitingMs }) =>
     gauge.set(oldestWaitingMs / SECOND_MS),
   );

@@ -3,9 +3,6 @@ import { createHmac } from 'node:crypto';
 const BUCKETS = 8_192;
 const DIGEST_BYTES = 8;
 
-/** Longest window that the remembered minute (16 bits) can tell apart from the next one. */
-export const LONGEST_WINDOW_MS = 30 * 24 * 3_600_000;
-
 /** Where one id is remembered, and as what. */
 export interface IdPlace {
   readonly digest: Buffer;

@@ -1,7 +1,6 @@
 export { type AcceptRequest, type AcceptResult, type Acceptor, type AcceptorSettings, createAcceptor } from './acceptor';
 export { parseRedisUrl } from './connection';
 export { DataSetMismatchError } from './data-set';
-export { LONGEST_WINDOW_MS } from './dedup';
 export {
   createInspector,
   type DeadLetter,

@@ -1,10 +1,12 @@
 export * from './config';
+export * from './dedup-windows';
 export * from './development';
 export * from './http';
 export * from './locations';
 export * from './log';
 export * from './operations';
 export * from './process';
+export { createRegistry } from './registry';
 export { AofError, type AofCheck, checkAof } from './redis/check-aof';
 export {
   describeRedisProgram,
