@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from './clock';
 import { CommandFailure, Interrupted, networkReason } from './failure';
+import { jsonOf } from './json';
 import { retryAfterMs } from './retry-after';
 
 const time = z.string().nullable();
@@ -83,7 +84,7 @@ export function createConsoleClient({ consoleUrl, token, clock, signal }: Consol
           redirect: 'error',
           signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
         });
-        body = await response.json().catch(() => undefined);
+        body = jsonOf(await response.text());
         hasAnswered = true;
       } catch (error) {
         if (signal.aborted) throw new Interrupted('Stopped', { cause: error });

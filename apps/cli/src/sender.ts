@@ -2,6 +2,7 @@ import { violet } from '@syncline/senders';
 import { z } from 'zod';
 import type { Clock } from './clock';
 import { CommandFailure, Interrupted, networkReason, throwIfInterrupted } from './failure';
+import { jsonOf } from './json';
 import { retryAfterMs } from './retry-after';
 import type { PlannedEvent } from './scenarios';
 
@@ -130,12 +131,4 @@ function webhookIdOf(topic: string): number {
   let id = 0;
   for (let index = 0; index < topic.length; index += 1) id = (id * 31 + topic.charCodeAt(index)) % 90_000;
   return 10_000 + id;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import { type SpawnedApp, spawnApp, startTestRedis, temporaryFolder, type TestRedis } from '@syncline/testkit';
+import { type SpawnedApp, spawnApp, startTestRedis, temporaryFolder, type TestRedis, waitFor } from '@syncline/testkit';
 import { systemClock } from '../src/clock';
 import { runProgram } from '../src/program';
 import { scenarios } from '../src/scenarios';
@@ -65,11 +65,19 @@ test('another token than the console has ends the run and says so', async () => 
 
 test('stopped in the middle it ends with 130 and says how far it came', async () => {
   const stopping = new AbortController();
-  const running = simulate(['onboarding', '--merchant', '30003', '--offers', '5000', '--rate', '2'], secrets, stopping.signal);
-  setImmediate(() => stopping.abort());
-  const { exitCode } = await running;
+  const args = ['onboarding', '--merchant', '30003', '--offers', '5000', '--rate', '5'];
+  const running = simulate(args, secrets, stopping.signal);
+  const merchantUrl = `${apps.console.url}/api/v1/merchants/violet/30003`;
+  const headers = { Authorization: `Bearer ${secrets.CONSOLE_TOKEN}` };
+  await waitFor(async () => (await fetch(merchantUrl, { headers })).ok, {
+    timeoutMs: 30_000,
+    message: 'the first event to be taken',
+  });
+  stopping.abort();
+  const { exitCode, text } = await running;
   expect(exitCode).toBe(130);
-});
+  expect(text).toMatch(/Stopped after \d+ of 5011 events/);
+}, 60_000);
 
 test('without a worker it gives up when the lane stands still, and says what stands', async () => {
   apps.worker.freeze();

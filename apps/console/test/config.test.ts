@@ -51,7 +51,5 @@ test('each source has its own dedup window', () => {
     DEDUP_WINDOW_SYNCTEC_MS: '60003',
     DEDUP_WINDOW_STANDARD_MS: '60004',
   });
-  expect(['violet', 'propexo', 'synctec', 'standard'].map(dedupWindows(config))).toEqual([
-    60_001, 60_002, 60_003, 60_004,
-  ]);
+  expect(['violet', 'propexo', 'synctec', 'standard'].map(dedupWindows(config))).toEqual([60_001, 60_002, 60_003, 60_004]);
 });
