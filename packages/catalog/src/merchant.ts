@@ -1,4 +1,4 @@
-import { parseLane, type Lane, type UnitOfWork } from '@syncline/events';
+import { parseLane, type FollowUp, type Lane, type UnitOfWork } from '@syncline/events';
 import { statusRef } from './documents';
 import { collectionDocuments, createEntities, offerDocuments, type Entities } from './entities';
 import { merchantStatusOf, readStatusDocument, type MerchantStatus, type StatusDocument } from './status';
@@ -16,6 +16,10 @@ export interface Merchant {
   status(): Promise<MerchantStatus>;
   /** Changes the stored status by one of the pure transitions of `status.ts`. */
   updateStatus(change: (status: StatusDocument) => StatusDocument): Promise<void>;
+  /** Brings an event to this merchant's handlers after a time; see `UnitOfWork.after`. */
+  after(afterMs: number, key: string, followUp: FollowUp): void;
+  /** Clears the timer with this key. */
+  cancel(key: string): void;
 }
 
 /** The merchant of a lane over the unit of work of one event, which was received at `receivedAt` (epoch milliseconds). */
@@ -41,6 +45,12 @@ export function createMerchant(unit: UnitOfWork, lane: Lane, receivedAt: number)
     },
     async updateStatus(change) {
       unit.put(collection, id, change(readStatusDocument(await unit.get(collection, id))));
+    },
+    after(afterMs, key, followUp) {
+      unit.after(afterMs, key, followUp);
+    },
+    cancel(key) {
+      unit.cancel(key);
     },
   };
 }

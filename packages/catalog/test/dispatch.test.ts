@@ -25,6 +25,12 @@ const noUnit: UnitOfWork = {
   delete: () => {
     throw new Error('Expected no effect');
   },
+  after: () => {
+    throw new Error('Expected no effect');
+  },
+  cancel: () => {
+    throw new Error('Expected no effect');
+  },
 };
 
 describe('an event that no handler is for', () => {

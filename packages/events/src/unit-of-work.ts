@@ -4,6 +4,19 @@ export interface DocumentRef {
   readonly id: string;
 }
 
+/** An event that a commit causes: it comes into the lane as any other does, and is attempted, retried and recorded like it. */
+export interface FollowUp {
+  /** A name that no sender uses for a topic. Those that begin with `syncline.` are Syncline's own. */
+  readonly topic: string;
+  /** A JSON value: the event's body. */
+  readonly payload?: unknown;
+}
+
+/** True for the topics of Syncline's own follow-ups. */
+export function isInternalTopic(topic: string): boolean {
+  return topic.startsWith('syncline.');
+}
+
 /**
  * The effects that the handlers of one event ask for. They are committed all or none, in the same step as the lane's advance;
  * if the event fails, none of them happen. A merchant has one writer, so what is read cannot change before the commit.
@@ -15,4 +28,11 @@ export interface UnitOfWork {
   put(collection: string, id: string, value: unknown): void;
   /** Removes a document; removing an absent one is allowed. Throws once the unit is closed. */
   delete(collection: string, id: string): void;
+  /**
+   * Brings an event into this lane once `afterMs` milliseconds have passed, at most about a second late. A later call with the same key,
+   * also of another event, replaces the timer. Timers survive restarts and fire once.
+   */
+  after(afterMs: number, key: string, followUp: FollowUp): void;
+  /** Clears the timer with this key; clearing an absent one is allowed. */
+  cancel(key: string): void;
 }

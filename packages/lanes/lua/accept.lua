@@ -8,10 +8,10 @@
 --       window in minutes, ms until a slice may go, shard, number of ids, the digests of the ids
 -- Returns for each event {'accepted', lane, turn to arm or 0} | {'duplicate'} | {'failed', message}
 --
--- Invariant: a lane that holds events is armed (has a turn coming), unless an operator or a failure holds it. Nothing is rolled back in Lua, so an
--- event's reads come before its writes, the append comes before the id is remembered, and one event's error stays its own.
+-- Nothing is rolled back in Lua, so an event's reads come before its writes, the append comes before the id is remembered, and
+-- one event's error stays its own.
 
-local READY, HEADS, LANES, LOG, TOTALS, MINUTE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local keys = { ready = KEYS[1], heads = KEYS[2], lanes = KEYS[3], log = KEYS[4], totals = KEYS[5], minute = KEYS[6] }
 local DEAD, DEAD_BODIES, DEAD_INDEX = KEYS[7], KEYS[8], KEYS[9]
 local now = clock(ARGV[1])
 local count, longestLog = tonumber(ARGV[2]), ARGV[3]
@@ -39,7 +39,7 @@ local function remember(firstSlice, digest, value, lifeMs)
   if redis.call('HLEN', current) == 1 then redis.call('PEXPIRE', current, lifeMs) end
 end
 
-local accepted, quarantined = {}, 0
+local accepted = {}
 
 local function acceptOne(k, a)
   local laneKey, queueKey, bodyKey = KEYS[k], KEYS[k + 1], KEYS[k + 2]
@@ -62,29 +62,14 @@ local function acceptOne(k, a)
 
   local number, seq, turnToArm = 0, 0, 0
   if quarantine ~= '' then
-    seq = redis.call('HINCRBY', TOTALS, 'quarantined', 1)
+    seq = redis.call('HINCRBY', keys.totals, 'quarantined', 1)
     local id = shard .. '.0.' .. seq
     redis.call('HSET', DEAD_BODIES, id, '0 ' .. record)
     redis.call('HSET', DEAD, id, quarantine)
     redis.call('ZADD', DEAD_INDEX, now, id)
-    quarantined = quarantined + 1
   else
-    local held = redis.call('HMGET', laneKey, 'no', 'armed', 'turn', 'seq', 'done', 'paused', 'blocked')
-    number = tonumber(held[1])
-    seq = (tonumber(held[4]) or 0) + 1
     if body ~= '' then redis.call('SET', bodyKey, body) end
-    redis.call('RPUSH', queueKey, seq .. ' ' .. record)
-    if not number then
-      number = redis.call('RPUSH', LANES, lane)
-      redis.call('HSET', laneKey, 'no', number)
-    end
-    redis.call('HSET', laneKey, 'seq', seq)
-    if seq == (tonumber(held[5]) or 0) + 1 then redis.call('ZADD', HEADS, receivedAt, lane) end
-    if not held[2] and not held[6] and not held[7] then
-      turnToArm = (tonumber(held[3]) or 0) + 1
-      redis.call('HSET', laneKey, 'armed', 1, 'turn', turnToArm)
-      redis.call('ZADD', READY, now, lane)
-    end
+    number, seq, turnToArm = append(laneKey, queueKey, keys, lane, record, receivedAt, now)
   end
 
   local value = pack(number, seq)
@@ -109,9 +94,5 @@ for i = 1, count do
   a = a + 9 + ids
 end
 
-if #accepted > 0 then
-  redis.call('XADD', LOG, 'MAXLEN', '~', longestLog, '*', 'events', table.concat(accepted, ','))
-  redis.call('HINCRBY', TOTALS, 'accepted', #accepted)
-  if redis.call('HINCRBY', MINUTE, 'accepted', #accepted) == #accepted then redis.call('PEXPIRE', MINUTE, 900000) end
-end
+if #accepted > 0 then recordAccepted(keys, accepted, longestLog) end
 return results

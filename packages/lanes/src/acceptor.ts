@@ -8,6 +8,7 @@ import { shardOf, ShardKeys } from './keys';
 import type { Logger } from './logger';
 import { type EncodedRecord, encodeRecord } from './record';
 import { Script } from './script';
+import { LOG_MAX_ENTRIES } from './timers';
 import { StoreRoom } from './store-room';
 
 /** An event to keep: `aliases` are further event ids under which it is to be found and known again. */
@@ -56,7 +57,7 @@ export interface AcceptorSettings {
   readonly onMismatch: (error: DataSetMismatchError) => void;
 }
 
-const acceptScript = new Script('accept');
+const acceptScript = new Script('accept', 'append');
 
 const BATCH_MAX_EVENTS = 32;
 const BATCH_MAX_BYTES = 256 * 1024;
@@ -66,7 +67,6 @@ const WAITING_MAX_REQUESTS = 10_000;
 const WAITING_MAX_BYTES = 128 * 1024 * 1024;
 const TRY_AGAIN_MS = 50;
 const SWEEP_MS = 50;
-const LOG_MAX_ENTRIES = 20_000;
 
 interface Pending {
   readonly request: AcceptRequest;

@@ -22,6 +22,10 @@ export class ShardKeys {
   readonly held: string;
   /** Sorted set: lane that holds events → when its head was received. */
   readonly heads: string;
+  /** Sorted set: timer (lane, line feed, key) → when it is due. */
+  readonly timers: string;
+  /** Hash: timer → record of its event. */
+  readonly timerEvents: string;
   /** List of every lane ever seen: a lane's number is its place, from 1. */
   readonly lanes: string;
   /** Stream of what was accepted, in order of receipt: `number seq` pairs, number 0 for dead letters. Bounded. */
@@ -44,6 +48,8 @@ export class ShardKeys {
     this.retrying = `${this.base}:retrying`;
     this.held = `${this.base}:held`;
     this.heads = `${this.base}:heads`;
+    this.timers = `${this.base}:timers`;
+    this.timerEvents = `${this.base}:timer-events`;
     this.lanes = `${this.base}:lanes`;
     this.log = `${this.base}:log`;
     this.recent = `${this.base}:recent`;

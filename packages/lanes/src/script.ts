@@ -4,15 +4,16 @@ import { join } from 'node:path';
 import type { RedisClient } from './connection';
 
 const directory = join(__dirname, '..', 'lua');
-const prelude = readFileSync(join(directory, 'prelude.lua'), 'utf8');
+const read = (name: string): string => readFileSync(join(directory, `${name}.lua`), 'utf8');
 
 /** One atomic step of the protocol, kept in a Lua file; its header tells keys, arguments and answers. */
 export class Script {
   readonly #source: string;
   readonly #sha: string;
 
-  constructor(name: string) {
-    this.#source = `${prelude}\n${readFileSync(join(directory, `${name}.lua`), 'utf8')}`;
+  /** `shared`: files of functions that the step uses. */
+  constructor(name: string, ...shared: string[]) {
+    this.#source = ['prelude', ...shared, name].map(read).join('\n');
     this.#sha = createHash('sha1').update(this.#source).digest('hex');
   }
 

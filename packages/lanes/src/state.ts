@@ -1,6 +1,8 @@
-import type { DocumentRef, UnitOfWork } from '@syncline/events';
+import type { DocumentRef, FollowUp, SequencedEvent, UnitOfWork } from '@syncline/events';
 import type { RedisClient } from './connection';
 import type { ShardKeys } from './keys';
+import { encodeRecord } from './record';
+import { timerName } from './timers';
 
 /** A stored document is `seq json`: the seq that wrote it tells a replay whether a newer state already stands. */
 export function encodeDocument(seq: number, json: string): string {
@@ -13,7 +15,7 @@ export function decodeDocument(stored: string): unknown {
 
 /** One write to Redis that a commit makes. */
 export interface Effect {
-  readonly command: 'HSET' | 'HDEL' | 'ZADD' | 'UNLINK' | 'PEXPIRE';
+  readonly command: 'HSET' | 'HDEL' | 'ZADD' | 'ZREM' | 'UNLINK' | 'PEXPIRE';
   readonly key: string;
   readonly args: readonly (string | number)[];
 }
@@ -31,6 +33,8 @@ export class RunState {
   readonly #lane: string;
   /** JSON text by collection and id; undefined for a document known to be absent. */
   readonly #known = new Map<string, Map<string, string | undefined>>();
+  /** The timers that the run sets, or clears, by key. */
+  readonly #timers = new Map<string, { dueAt: number; record: string } | undefined>();
   /** What the run writes: the stored form, or undefined to remove. */
   readonly #written = new Map<string, Map<string, string | undefined>>();
 
@@ -67,8 +71,10 @@ export class RunState {
     return stored.some((document) => document !== null && Number.parseInt(document, 10) > seq);
   }
 
-  /** Takes over the writes of an event that was decided. */
-  merge(seq: number, writes: Iterable<[DocumentRef, string | undefined]>): void {
+  /** Takes over the effects of an event that was decided. */
+  merge(event: SequencedEvent, { writes, timers }: UnitEffects): void {
+    const { seq } = event;
+    for (const [key, timer] of timers) this.#timers.set(key, timer && timerOf(event, key, timer));
     for (const [{ collection, id }, json] of writes) {
       entry(this.#known, collection, () => new Map<string, string | undefined>()).set(id, json);
       const stored = json === undefined ? undefined : encodeDocument(seq, json);
@@ -76,9 +82,21 @@ export class RunState {
     }
   }
 
-  /** The run's writes, ready for the commit step. */
+  /** The run's effects, ready for the commit step. */
   effects(): Effect[] {
     const effects: Effect[] = [];
+    const { timers, timerEvents } = this.#keys;
+    for (const [key, timer] of this.#timers) {
+      const name = timerName(this.#lane, key);
+      if (timer) {
+        effects.push(
+          { command: 'ZADD', key: timers, args: [timer.dueAt, name] },
+          { command: 'HSET', key: timerEvents, args: [name, timer.record] },
+        );
+      } else {
+        effects.push({ command: 'ZREM', key: timers, args: [name] }, { command: 'HDEL', key: timerEvents, args: [name] });
+      }
+    }
     for (const [collection, documents] of this.#written) {
       const key = this.#keys.documents(this.#lane, collection);
       const puts: string[] = [];
@@ -99,10 +117,38 @@ export class RunState {
   }
 }
 
+/** What one event's handlers asked for. */
+export interface UnitEffects {
+  readonly writes: readonly [DocumentRef, string | undefined][];
+  /** By key; undefined cancels. */
+  readonly timers: ReadonlyMap<string, { afterMs: number; followUp: FollowUp } | undefined>;
+}
+
+function timerOf(
+  event: SequencedEvent,
+  key: string,
+  { afterMs, followUp }: { afterMs: number; followUp: FollowUp },
+): { dueAt: number; record: string } {
+  const dueAt = Date.now() + afterMs;
+  const { record } = encodeRecord({
+    source: event.source,
+    // Unique, and the same however often the event that set the timer is attempted.
+    eventId: `timer.${event.seq}.${key}`,
+    topic: followUp.topic,
+    lane: event.lane,
+    receivedAt: dueAt,
+    headers: {},
+    body: JSON.stringify(followUp.payload ?? null),
+    bodyEncoding: 'utf8',
+  });
+  return { dueAt, record };
+}
+
 /** The effects of one event's handlers: merged into the run when they succeed, dropped when they fail, closed either way. */
 export class EventUnit implements UnitOfWork {
   readonly #state: RunState;
   readonly #writes = new Map<string, [DocumentRef, string | undefined]>();
+  readonly #timers = new Map<string, { afterMs: number; followUp: FollowUp } | undefined>();
   #closed = false;
 
   constructor(state: RunState) {
@@ -126,13 +172,28 @@ export class EventUnit implements UnitOfWork {
   }
 
   /** Ends the unit: a handler that goes on after its timeout can no longer have effects. */
-  close(): Iterable<[DocumentRef, string | undefined]> {
+  close(): UnitEffects {
     this.#closed = true;
-    return this.#writes.values();
+    return { writes: [...this.#writes.values()], timers: this.#timers };
+  }
+
+  after(afterMs: number, key: string, followUp: FollowUp): void {
+    this.#expectOpen();
+    if (!Number.isFinite(afterMs) || afterMs < 0) throw new RangeError(`Expected a delay of 0 ms or more, got ${afterMs}`);
+    this.#timers.set(key, { afterMs, followUp });
+  }
+
+  cancel(key: string): void {
+    this.#expectOpen();
+    this.#timers.set(key, undefined);
+  }
+
+  #expectOpen(): void {
+    if (this.#closed) throw new Error('Expected effects before the handler ended or timed out, got one after');
   }
 
   #write(collection: string, id: string, json: string | undefined): void {
-    if (this.#closed) throw new Error('Expected effects before the handler ended or timed out, got one after');
+    this.#expectOpen();
     this.#writes.set(nameOf(collection, id), [{ collection, id }, json]);
   }
 }

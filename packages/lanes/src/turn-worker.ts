@@ -6,6 +6,7 @@ import { openDataSet } from './data-set';
 import { ShardKeys } from './keys';
 import type { Logger } from './logger';
 import { Rescuer } from './rescuer';
+import { Timers } from './timers';
 import { leaseMsFor, type TurnObserver, type TurnSettings, TurnTaker } from './turn';
 
 export interface TurnWorkerSettings extends TurnSettings {
@@ -44,7 +45,7 @@ class BullTurnWorker implements TurnWorker {
   readonly #queueClient: RedisClient;
   readonly #arming: Arming;
   readonly #workers: Worker<TurnJob>[] = [];
-  readonly #rescuers: Rescuer[] = [];
+  readonly #rounds: (Rescuer | Timers)[] = [];
   /** The ends of the turn jobs under way. */
   readonly #ends = new Set<AbortController>();
   #stopping = false;
@@ -85,7 +86,7 @@ class BullTurnWorker implements TurnWorker {
   async stop(graceMs: number): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    for (const rescuer of this.#rescuers) rescuer.stop();
+    for (const round of this.#rounds) round.stop();
     const cutOff = setTimeout(() => {
       for (const end of this.#ends) end.abort();
     }, graceMs);
@@ -147,14 +148,12 @@ class BullTurnWorker implements TurnWorker {
       for (const jobId of jobIds) worker.cancelJob(jobId);
     });
     this.#workers.push(worker);
-    const rescuer = new Rescuer({
-      client: this.#client,
-      keys,
-      arm: (turn) => arm(turn, 0),
-      rescued: (cause) => observer.rescued(cause),
-      log,
-    });
-    rescuer.start();
-    this.#rescuers.push(rescuer);
+    const armNow = (turn: [string, number]): void => arm(turn, 0);
+    const rounds = [
+      new Rescuer({ client: this.#client, keys, arm: armNow, rescued: (cause) => observer.rescued(cause), log }),
+      new Timers({ client: this.#client, keys, arm: armNow, log }),
+    ];
+    for (const round of rounds) round.start();
+    this.#rounds.push(...rounds);
   }
 }

@@ -5,6 +5,7 @@ import {
   type Failure,
   failureCodes,
   failureOf,
+  isInternalTopic,
   type Outcome,
   type Plan,
   type RetryPolicy,
@@ -48,6 +49,7 @@ export interface TurnObserver {
 const TURN_BUDGET_MS = 500;
 /** Crashes of a lane's head alone, after those that made it run alone, that make it a dead letter. */
 const CRASHES_MAX = 5;
+const NEWER_VERSION_WAIT_MS = 30_000;
 /** Bodies of the events committed last are kept for reading, up to this size in a shard. */
 const RECENT_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -187,6 +189,9 @@ export class TurnTaker {
       const attempt = index === 0 ? failedAttempts + 1 : 1;
       const result = await this.#attempt(event, plan, attempt, replay, state, signal);
       if (result === 'aborted') break;
+      if (result === 'unhandled' && isInternalTopic(event.topic)) {
+        return { settled, failed: { event, attempt: attempt - 1, failure: newerVersionNeeded(event.topic) } };
+      }
       if (typeof result === 'string') {
         settled.push({ event, outcome: result, attempt });
         continue;
@@ -215,16 +220,10 @@ export class TurnTaker {
     let result: Decision | Failure;
     try {
       result = await timeout.race(plan.run(unit, timeout.context(attempt)));
-      const writes = [...unit.close()];
-      if (
-        replay &&
-        (await state.holdsNewer(
-          event.seq,
-          writes.map(([ref]) => ref),
-        ))
-      )
-        result = 'superseded';
-      else state.merge(event.seq, writes);
+      const effects = unit.close();
+      const refs = effects.writes.map(([ref]) => ref);
+      if (replay && (await state.holdsNewer(event.seq, refs))) result = 'superseded';
+      else state.merge(event, effects);
     } catch (error) {
       unit.close();
       if (signal.aborted) return 'aborted';
@@ -350,6 +349,12 @@ export class TurnTaker {
         this.#arm([lane, answer.turnToArm], answer.delayMs);
     }
   }
+}
+
+/** A newer version of Syncline set this timer: it waits, uncounted, for a worker of that version. */
+function newerVersionNeeded(topic: string): Failure {
+  const message = `Expected a topic that this version knows, got ${topic}: a worker of a newer version has to take it`;
+  return { message, stack: undefined, permanent: false, reason: 'unknown_topic', retryAfterMs: NEWER_VERSION_WAIT_MS };
 }
 
 /** A handler's time limit. The signal is made only when a handler asks for it: most never do. */

@@ -1,0 +1,77 @@
+import { parseLane } from '@syncline/events';
+import type { ArmedTurn } from './arming';
+import type { RedisClient } from './connection';
+import type { ShardKeys } from './keys';
+import type { Logger } from './logger';
+import { Script } from './script';
+
+const fireScript = new Script('fire', 'append');
+
+const ROUND_MS = 250;
+const TIMERS_A_ROUND = 500;
+/** Entries that the log of received events is cut to; one holds the events of one call. */
+export const LOG_MAX_ENTRIES = 20_000;
+
+export function timerName(lane: string, key: string): string {
+  return `${lane}\n${key}`;
+}
+
+/** Brings timers that are due into their lanes, in one shard. Any number of workers may do it: each timer fires once. */
+export class Timers {
+  readonly #client: RedisClient;
+  readonly #keys: ShardKeys;
+  readonly #arm: (turn: ArmedTurn) => void;
+  readonly #log: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> | undefined;
+
+  constructor(dependencies: { client: RedisClient; keys: ShardKeys; arm: (turn: ArmedTurn) => void; log: Logger }) {
+    this.#client = dependencies.client;
+    this.#keys = dependencies.keys;
+    this.#arm = dependencies.arm;
+    this.#log = dependencies.log;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      this.#round ??= this.#fireDue()
+        .catch((error: unknown) => this.#log.warn({ err: error }, 'a round of timers failed'))
+        .finally(() => {
+          this.#round = undefined;
+        });
+    }, ROUND_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #fireDue(): Promise<void> {
+    const due = await this.#client.zrangebyscore(this.#keys.timers, '-inf', Date.now(), 'LIMIT', 0, TIMERS_A_ROUND);
+    await Promise.all(due.map((timer) => this.#fire(timer)));
+  }
+
+  async #fire(timer: string): Promise<void> {
+    const lane = timer.slice(0, timer.indexOf('\n'));
+    const keys = this.#keys;
+    const [status, turnToArm = 0] = (await fireScript.run(
+      this.#client,
+      [
+        keys.timers,
+        keys.timerEvents,
+        keys.ready,
+        keys.heads,
+        keys.lanes,
+        keys.log,
+        keys.totals,
+        keys.minute(Math.floor(Date.now() / 60_000)),
+        keys.lane(lane),
+        keys.queue(lane),
+      ],
+      ['', timer, lane, LOG_MAX_ENTRIES],
+    )) as ['gone' | 'fired', number?];
+    if (status === 'fired') this.#log.debug({ ...parseLane(lane), timer }, 'a timer fired');
+    if (turnToArm > 0) this.#arm([lane, turnToArm]);
+  }
+}
