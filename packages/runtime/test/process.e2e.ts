@@ -52,6 +52,18 @@ test('the process stops when its parent is gone', async () => {
   expect(output()).toContain('parent gone');
 });
 
+test('the process stops when whoever read its output and held its channel is gone, however much it logs', async () => {
+  const { child, started } = run(
+    `setInterval(() => log.info("x".repeat(10_000)), 1); return { stop: async () => { for (let n = 0; n < 100; n++) log.info("last words"); } };`,
+  );
+  await started;
+  const exit = once(child, 'exit');
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+  child.disconnect();
+  expect(await exit).toEqual([0, null]);
+});
+
 test('a configuration error prints every problem and exits with 78', async () => {
   const { output, exit } = run('throw new ConfigurationError(["A_PORT: Expected this", "B_PORT: Expected that"]);');
   expect(await exit).toEqual([78, null]);
