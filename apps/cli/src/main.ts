@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { systemClock } from './clock';
 import { exitCodes, runProgram } from './program';
 
@@ -5,6 +6,11 @@ import { exitCodes, runProgram } from './program';
 const SAME_SIGNAL_MS = 1_000;
 
 const stopping = new AbortController();
+// Every request and pause under way listens for the stop.
+setMaxListeners(0, stopping.signal);
+// Whoever read the output may be gone; the run goes on without.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
 let stoppedAt: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {

@@ -47,7 +47,12 @@ export async function runProgram(args: readonly string[], surroundings: Surround
     .configureOutput(write)
     .addArgument(new Argument('<scenario>', 'the flow to play').choices(scenarios.map(({ name }) => name)))
     .option('--merchant <id>', 'merchant id', integerFrom(1, MERCHANT_ID_MAX), 10_042)
-    .option('--offers <n>', 'offers in the catalogue; a merchant that has some keeps those', integerFrom(0, ENTITIES_MAX), 100)
+    .option(
+      '--offers <n>',
+      'offers in the catalogue; flows after the onboarding keep those that there are',
+      integerFrom(0, ENTITIES_MAX),
+      100,
+    )
     .option('--collections <n>', 'collections in the catalogue; likewise', integerFrom(0, ENTITIES_MAX), 5)
     .option('--rate <n>', 'events a second (default: as fast as they are taken)', positiveNumber)
     .option('--concurrency <n>', 'requests at the same time', integerFrom(1, 256), 16)
