@@ -29,6 +29,17 @@ export function get(router: IRouter, path: string, handler: RequestHandler): voi
     });
 }
 
+/** Serves POST on a path; any other method there is refused. */
+export function post(router: IRouter, path: string, ...handlers: RequestHandler[]): void {
+  router
+    .route(path)
+    .post(...handlers)
+    .all((request, response) => {
+      response.set('Allow', 'POST');
+      throw new Refusal('method_not_allowed', `Expected POST, got ${request.method}`);
+    });
+}
+
 /**
  * One page of a listing of the store, presented. `name` identifies the listing together with its filters: cursors of one listing are
  * refused by all others.

@@ -1,7 +1,8 @@
-import type { Inspector } from '@syncline/lanes';
+import type { Inspector, Operator } from '@syncline/lanes';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import { requireToken } from './access';
+import { createActions } from './actions';
 import { createCursors } from './cursor';
 import { Refusal, refusalOf } from './errors';
 import { measureRequests } from './metrics';
@@ -16,6 +17,7 @@ export interface ConsoleLog {
 
 export interface ConsoleSettings {
   readonly inspector: Inspector;
+  readonly operator: Operator;
   /** The bearer token of `/api`. */
   readonly token: string;
   readonly log: ConsoleLog;
@@ -32,6 +34,7 @@ const READ_TIMEOUT_MS = 5_000;
 /** The console's JSON API. Every answer is JSON, every refusal `{"error":{"code","message"}}`. */
 export function createConsole({
   inspector,
+  operator,
   token,
   log,
   operations,
@@ -49,7 +52,9 @@ export function createConsole({
   if (registry !== undefined) app.use('/api', measureRequests(registry));
   // The token is asked for before the path is looked at: strangers cannot tell which paths exist.
   app.use('/api', requireToken(token));
-  app.use('/api/v1', createRoutes({ inspector, read: createRead(readTimeoutMs), cursors: createCursors(token) }));
+  const api = { inspector, read: createRead(readTimeoutMs), cursors: createCursors(token) };
+  app.use('/api/v1', createActions(api, operator));
+  app.use('/api/v1', createRoutes(api));
   app.use((request) => {
     throw new Refusal('not_found', `Nothing is served at ${request.path}; the API is under /api/v1`);
   });

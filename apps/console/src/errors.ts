@@ -6,6 +6,8 @@ export const errorStatuses = {
   invalid_request: 400,
   not_found: 404,
   method_not_allowed: 405,
+  /** What is asked for does not fit the present state; the message says what does. */
+  conflict: 409,
   /** The store did not answer, or not in time. */
   unavailable: 503,
   /** A fault in the console itself; its log says more. */

@@ -1,4 +1,4 @@
-import { createInspector } from '@syncline/lanes';
+import { createInspector, createOperator } from '@syncline/lanes';
 import { closeServer, createOperations, createRegistry, dedupWindows, listen, loadConfig, runProcess } from '@syncline/runtime';
 import { createConsole } from './app';
 import { consoleConfig } from './config';
@@ -6,19 +6,25 @@ import { consoleConfig } from './config';
 runProcess('console', async ({ env, log }) => {
   const config = loadConfig(consoleConfig, env);
   const registry = createRegistry();
-  const inspector = createInspector({
+  const store = {
     redisUrl: config.REDIS_URL,
     prefix: config.KEY_PREFIX,
     shards: config.SHARDS,
     dedupWindowMs: dedupWindows(config),
     log,
-  });
+  };
+  const inspector = createInspector(store);
+  const operator = createOperator(store);
+  const stopStore = async (): Promise<void> => {
+    await Promise.all([inspector.stop(), operator.stop()]);
+  };
   const ready = async (): Promise<boolean> => {
     await inspector.ping();
     return true;
   };
   const app = createConsole({
     inspector,
+    operator,
     token: config.CONSOLE_TOKEN,
     log,
     registry,
@@ -30,11 +36,11 @@ runProcess('console', async ({ env, log }) => {
     return {
       stop: async () => {
         await closeServer(server, config.SHUTDOWN_TIMEOUT_MS);
-        await inspector.stop();
+        await stopStore();
       },
     };
   } catch (error) {
-    await inspector.stop();
+    await stopStore();
     throw error;
   }
 });

@@ -25,13 +25,17 @@ export function presentMerchant(
     ...status,
     offers: { count: counts.offers },
     collections: { count: counts.collections },
-    lane: {
-      state: lane.state,
-      depth: lane.depth,
-      oldestAgeMs: lane.oldestAgeMs,
-      headAttempts: lane.headAttempts,
-      nextAttemptAt: timeOf(lane.nextAttemptAt),
-    },
+    lane: presentLane(lane),
+  };
+}
+
+export function presentLane(lane: LaneStatus) {
+  return {
+    state: lane.state,
+    depth: lane.depth,
+    oldestAgeMs: lane.oldestAgeMs,
+    headAttempts: lane.headAttempts,
+    nextAttemptAt: timeOf(lane.nextAttemptAt),
   };
 }
 

@@ -1,5 +1,5 @@
 import http from 'node:http';
-import type { Inspector } from '@syncline/lanes';
+import type { Inspector, Operator } from '@syncline/lanes';
 import { closeServer, createOperations, listen } from '@syncline/runtime';
 import { Registry } from 'prom-client';
 import { type ConsoleLog, createConsole } from '../src/app';
@@ -31,6 +31,9 @@ export interface ServedConsole {
   close(): Promise<void>;
 }
 
+const refuse = (): Promise<never> => Promise.reject(new Error('Expected reads only'));
+const noOperator: Operator = { act: refuse, replay: refuse, replayAll: refuse, discard: refuse, stop: refuse };
+
 /** Serves a console over an in-memory inspector, some of whose reads may be replaced. */
 export async function serveConsole(reads: Partial<Inspector> = {}, readTimeoutMs?: number): Promise<ServedConsole> {
   const { inspector, holdings } = createInMemoryInspector();
@@ -41,6 +44,7 @@ export async function serveConsole(reads: Partial<Inspector> = {}, readTimeoutMs
   const operations = createOperations({ registry, ready: () => true });
   const app = createConsole({
     inspector: { ...inspector, ...reads },
+    operator: noOperator,
     token: TOKEN,
     log,
     operations,

@@ -53,6 +53,7 @@ export function failureOf(thrown: unknown): Failure {
     stack: typeof error.stack === 'string' ? error.stack.slice(0, STACK_MAX_LENGTH) : undefined,
     permanent,
     reason: permanent ? (typeof error.reason === 'string' ? error.reason : 'permanent') : 'exhausted',
-    retryAfterMs: typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : undefined,
+    retryAfterMs:
+      typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : undefined,
   };
 }

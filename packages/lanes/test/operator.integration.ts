@@ -113,7 +113,8 @@ test('a running lane is left alone unless forced, and a forced skip fences the t
     }),
   );
   await waitFor(() => attempts === 1);
-  for (const verb of ['pause', 'resume', 'retry-head', 'skip-head'] as const) expect(await operator.act('violet:1', verb)).toBe('running');
+  for (const verb of ['pause', 'resume', 'retry-head', 'skip-head'] as const)
+    expect(await operator.act('violet:1', verb)).toBe('running');
   expect(await operator.act('violet:1', 'skip-head', { force: true })).toBe('done');
   release();
   await waitFor(() => worker.counts.commits.length === 1 && worker.counts.fencedCommits === 1);

@@ -15,7 +15,13 @@ afterAll(() => redis.stop());
 beforeEach(() => {
   engine = new Engine(redis.url);
   keys = new ShardKeys(engine.prefix, 0);
-  inspector = createInspector({ redisUrl: engine.url, prefix: engine.prefix, shards: 1, dedupWindowMs: () => 3_600_000, log: silent });
+  inspector = createInspector({
+    redisUrl: engine.url,
+    prefix: engine.prefix,
+    shards: 1,
+    dedupWindowMs: () => 3_600_000,
+    log: silent,
+  });
   engine.onClose(() => inspector.stop());
 });
 afterEach(() => engine.close());
@@ -57,7 +63,9 @@ test('a timer is replaced by a later one with its key, and cancelled by its key'
   expect(timers).toHaveLength(2);
   expect(timers[0]).toBe('violet:1\nkept');
   expect(Number(timers[1])).toBeGreaterThan(Date.now() + 7_000_000);
-  expect(await client.hgetall(keys.timerEvents)).toMatchObject({ 'violet:1\nkept': expect.stringContaining('syncline.c') as unknown });
+  expect(await client.hgetall(keys.timerEvents)).toMatchObject({
+    'violet:1\nkept': expect.stringContaining('syncline.c') as unknown,
+  });
 });
 
 test('a timer that a failed attempt asked for is not set', async () => {
