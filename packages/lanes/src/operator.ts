@@ -100,7 +100,7 @@ class RedisOperator implements Operator {
       firstSeq: event.seq,
       settled: [{ event, outcome: 'discarded', attempt: attempts }],
       effects,
-      then: 'yield',
+      ending: 'yield',
       leaseMs: LEASE_MS,
       ...UNBOUNDED,
     });

@@ -34,7 +34,7 @@ export interface CommitRequest {
   readonly settled: readonly Settled[];
   readonly effects: readonly Effect[];
   /** What happens to the lane when events remain: the turn goes on, or the lane waits for its next. `replay`: the event is one, and yields. */
-  readonly then: 'keep' | 'yield' | 'replay';
+  readonly ending: 'keep' | 'yield' | 'replay';
   readonly leaseMs: number;
   readonly historyMaxItems: number;
   readonly historyMaxAgeMs: number;
@@ -83,14 +83,14 @@ export class LaneProtocol {
       request.fence,
       request.firstSeq,
       request.firstSeq + settled.length - 1,
-      request.then,
+      request.ending,
       request.leaseMs,
       request.historyMaxItems,
       request.historyMaxAgeMs,
       request.recentMaxBytes,
       settled.length,
     ];
-    const replayed = request.then === 'replay';
+    const replayed = request.ending === 'replay';
     for (const item of settled) args.push(item.outcome, encodeHistory(item, replayed));
     args.push(counters.size);
     for (const [name, amount] of counters) args.push(name, amount);

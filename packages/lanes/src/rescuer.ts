@@ -22,7 +22,7 @@ export class Rescuer {
   readonly #rescued: (cause: 'lease' | 'arming') => void;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> | undefined;
+  #underWay = false;
 
   constructor(dependencies: {
     client: RedisClient;
@@ -41,10 +41,12 @@ export class Rescuer {
 
   start(): void {
     this.#timer ??= setInterval(() => {
-      this.#round ??= this.#rescue()
+      if (this.#underWay) return;
+      this.#underWay = true;
+      this.#rescue()
         .catch((error: unknown) => this.#log.warn({ err: error }, 'a round of rescues failed'))
         .finally(() => {
-          this.#round = undefined;
+          this.#underWay = false;
         });
     }, ROUND_MS);
   }

@@ -23,7 +23,7 @@ export class Timers {
   readonly #arm: (turn: ArmedTurn) => void;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> | undefined;
+  #underWay = false;
 
   constructor(dependencies: { client: RedisClient; keys: ShardKeys; arm: (turn: ArmedTurn) => void; log: Logger }) {
     this.#client = dependencies.client;
@@ -34,10 +34,12 @@ export class Timers {
 
   start(): void {
     this.#timer ??= setInterval(() => {
-      this.#round ??= this.#fireDue()
+      if (this.#underWay) return;
+      this.#underWay = true;
+      this.#fireDue()
         .catch((error: unknown) => this.#log.warn({ err: error }, 'a round of timers failed'))
         .finally(() => {
-          this.#round = undefined;
+          this.#underWay = false;
         });
     }, ROUND_MS);
   }

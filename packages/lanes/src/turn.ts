@@ -145,8 +145,8 @@ export class TurnTaker {
       const goesOn = run.settled.length > 0 && from < events.length && !over();
 
       if (run.settled.length > 0 || !run.failed) {
-        const then = replay && run.settled.length > 0 ? 'replay' : goesOn || run.failed ? 'keep' : 'yield';
-        const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, then);
+        const ending = replay && run.settled.length > 0 ? 'replay' : goesOn || run.failed ? 'keep' : 'yield';
+        const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, ending);
         if ('turnToArm' in answer && answer.turnToArm > 0) this.#arm([lane, answer.turnToArm], 0);
         if (answer.status !== 'kept') return;
       }
@@ -261,7 +261,7 @@ export class TurnTaker {
     firstSeq: number,
     settled: readonly Settled[],
     state: RunState,
-    then: CommitRequest['then'],
+    ending: CommitRequest['ending'],
   ): Promise<CommitAnswer> {
     const { historyMaxItems, historyMaxAgeMs } = this.#settings;
     const effects = [...state.effects(), ...this.#retention(lane, laneNumber, settled)];
@@ -270,7 +270,7 @@ export class TurnTaker {
       firstSeq,
       settled,
       effects,
-      then,
+      ending,
       leaseMs: this.#leaseMs,
       historyMaxItems,
       historyMaxAgeMs,

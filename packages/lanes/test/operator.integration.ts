@@ -20,7 +20,7 @@ beforeEach(async () => {
   inspector = createInspector(settings);
   engine.onClose(() => operator.stop());
   engine.onClose(() => inspector.stop());
-  await waitFor(async () => (await operator.discard('0.1.1')) === false && (await inspector.ping()) === undefined);
+  await waitFor(async () => !(await operator.discard('0.1.1')) && (await inspector.lane('violet:1')) === undefined);
 });
 afterEach(() => engine.close());
 

@@ -46,7 +46,7 @@ function commitOf(
     firstSeq: events[0]?.seq ?? 1,
     settled: events.map((event) => ({ event, outcome: 'processed', attempt: 1 })),
     effects: [],
-    then: 'yield',
+    ending: 'yield',
     leaseMs: 10_000,
     historyMaxItems: 100,
     historyMaxAgeMs: 3_600_000,
@@ -184,7 +184,7 @@ test('claims, commits, failures and rescues work when memory is full, so that th
     const first = newFence();
     const { events } = await claimed(1, first);
     const effects = [{ command: 'HSET' as const, key: keys.documents(lane, 'offers'), args: ['1', '1 {}'] }];
-    expect(await protocol.commit(lane, commitOf(events.slice(0, 1), first, { effects, then: 'keep' }))).toEqual({
+    expect(await protocol.commit(lane, commitOf(events.slice(0, 1), first, { effects, ending: 'keep' }))).toEqual({
       status: 'kept',
     });
     const failure = { fence: first, seq: 2, attempt: 1, mode: 'retry' as const, delayMs: 0, error: 'no' };
