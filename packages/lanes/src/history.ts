@@ -1,5 +1,5 @@
 import type { Failure, Outcome } from '@syncline/events';
-import type { HistoryItem } from './inspector';
+import type { HistoryItem } from './readings';
 import type { StoredEvent } from './record';
 
 /** What became of an event in a commit. */

@@ -1,19 +1,9 @@
 export { type AcceptRequest, type AcceptResult, type Acceptor, type AcceptorSettings, createAcceptor } from './acceptor';
 export { parseRedisUrl } from './connection';
 export { DataSetMismatchError } from './data-set';
-export {
-  createInspector,
-  type DeadLetter,
-  type EventStatus,
-  type HistoryItem,
-  type Inspector,
-  type InspectorSettings,
-  InvalidCursorError,
-  type LaneStatus,
-  type Overview,
-  type Page,
-  type PageRequest,
-} from './inspector';
+export { InvalidCursorError } from './cursor';
+export { createInspector, type Inspector, type InspectorSettings } from './inspector';
+export type * from './readings';
 export type { Logger } from './logger';
 export { createTurnWorker, type TurnWorker, type TurnWorkerSettings } from './turn-worker';
 export type { TurnObserver, TurnSettings } from './turn';

@@ -1,88 +1,16 @@
-import { type EventState, type LaneState, laneStates, type Outcome, outcomes } from '@syncline/events';
+import { type EventState, type LaneState, laneStates, outcomes } from '@syncline/events';
 import { closeConnection, openConnection, type RedisClient } from './connection';
+import { cursorNumbers, cursorOf, deadLetterCursor, documentCursor, InvalidCursorError } from './cursor';
 import { openDataSet } from './data-set';
 import { placeOf, slicesAround, unpackRemembered } from './dedup';
 import { decodeHistory } from './history';
 import { shardOf, ShardKeys } from './keys';
+import { LogWalk } from './log-walk';
 import type { Logger } from './logger';
+import type { DeadLetter, EventStatus, HistoryItem, LaneStatus, Overview, Page, PageRequest } from './readings';
 import { decodeRecord, payloadOf } from './record';
 import { Script } from './script';
 import { decodeDocument } from './state';
-
-/** One page of a listing; `nextCursor` is null on the last page. A cursor is opaque. */
-export interface Page<T> {
-  readonly items: T[];
-  readonly nextCursor: string | null;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
-
-/** A lane's standing. Times are epoch milliseconds. */
-export interface LaneStatus {
-  readonly lane: string;
-  readonly state: LaneState;
-  readonly depth: number;
-  readonly oldestAgeMs: number | null;
-  readonly headAttempts: number;
-  readonly nextAttemptAt: number | null;
-  readonly lastError: string | null;
-}
-
-export interface HistoryItem {
-  readonly position: number;
-  readonly seq: number;
-  readonly eventId: string;
-  readonly topic: string;
-  readonly outcome: Outcome;
-  readonly attempt: number;
-  readonly receivedAt: number;
-  readonly committedAt: number;
-  readonly replayed: boolean;
-}
-
-export interface EventStatus {
-  readonly source: string;
-  readonly eventId: string;
-  readonly topic: string;
-  readonly lane: string;
-  readonly state: EventState;
-  /** Null for an event that never had a place in its lane: a quarantined one. */
-  readonly seq: number | null;
-  readonly attempts: number;
-  readonly receivedAt: number;
-  readonly committedAt: number | null;
-  readonly nextAttemptAt: number | null;
-  readonly error: string | null;
-  /** The body as JSON where it parses, as text otherwise; null once it is no longer kept. */
-  readonly payload: unknown;
-}
-
-export interface DeadLetter {
-  readonly id: string;
-  readonly source: string;
-  readonly eventId: string;
-  readonly topic: string | null;
-  readonly lane: string;
-  readonly reason: string;
-  readonly message: string;
-  readonly stack: string | null;
-  readonly attempts: number;
-  readonly at: number;
-  /** Null in lists: only a single read carries it. */
-  readonly payload: unknown;
-}
-
-export interface Overview {
-  readonly lanes: Readonly<Record<LaneState, number>>;
-  readonly events: Readonly<Record<EventState, number>>;
-  readonly deadLetters: number;
-  readonly oldestWaitingMs: number;
-  /** Events a minute over the last five whole minutes. */
-  readonly perMinute: { readonly accepted: number; readonly committed: number };
-}
 
 /** Reads of everything that the lanes hold. Nothing here changes anything. All promises reject when Redis cannot be reached. */
 export interface Inspector {
@@ -112,16 +40,6 @@ export interface Inspector {
   /** Rejects when the store does not answer. */
   ping(): Promise<void>;
   stop(): Promise<void>;
-}
-
-/** A cursor that no listing gave. */
-export class InvalidCursorError extends Error {
-  override readonly name = 'InvalidCursorError';
-  readonly code = 'INVALID_CURSOR';
-
-  constructor() {
-    super('Expected a cursor as a listing gave it in nextCursor');
-  }
 }
 
 export interface InspectorSettings {
@@ -484,70 +402,6 @@ class RedisInspector implements Inspector {
   }
 }
 
-interface LogPlace {
-  readonly shard: number;
-  readonly laneNumber: number;
-  readonly seq: number;
-  /** The stream entry, and how many of its events, newest first, are passed once this one is. */
-  readonly entry: string;
-  readonly passed: number;
-}
-
-/** Walks the shards' logs of accepted events backwards, as one list. */
-class LogWalk {
-  readonly #client: RedisClient;
-  readonly #shards: readonly ShardKeys[];
-  /** For each shard the entry to go on from, and how many of its events are passed. */
-  readonly #at: { entry: string; passed: number }[];
-
-  constructor(client: RedisClient, shards: readonly ShardKeys[], cursor: string | undefined) {
-    this.#client = client;
-    this.#shards = shards;
-    this.#at = shards.map(() => ({ entry: '+', passed: 0 }));
-    if (cursor === undefined) return;
-    const values = decodeCursor(cursor);
-    if (values.length !== shards.length * 2) throw new InvalidCursorError();
-    this.#at = shards.map((_, shard) => {
-      const [entry, passed] = [values[shard * 2], values[shard * 2 + 1]];
-      if (typeof entry !== 'string' || !/^(\+|\d{1,16}-\d{1,10})$/.test(entry) || typeof passed !== 'number')
-        throw new InvalidCursorError();
-      return { entry, passed };
-    });
-  }
-
-  /** The next places, newest first; the walk moves on only by `pass`. */
-  async peek(count: number): Promise<LogPlace[]> {
-    const ofShards = await Promise.all(
-      this.#shards.map(async (keys, shard) => {
-        const at = this.#at[shard];
-        if (!at) return [];
-        const entries = await this.#client.xrevrange(keys.log, at.entry, '-', 'COUNT', count + 1);
-        return entries.flatMap(([entry, fields]) => {
-          const events = (fields[1] ?? '').split(',').reverse();
-          return events.slice(entry === at.entry ? at.passed : 0).map((event, index): LogPlace => {
-            const [laneNumber = 0, seq = 0] = event.split(' ').map(Number);
-            return { shard, laneNumber, seq, entry, passed: index + 1 + (entry === at.entry ? at.passed : 0) };
-          });
-        });
-      }),
-    );
-    // Each shard's list is in order; stable sorting by time merges them.
-    return ofShards
-      .flat()
-      .sort((a, b) => Number.parseInt(b.entry, 10) - Number.parseInt(a.entry, 10))
-      .slice(0, count);
-  }
-
-  pass({ shard, entry, passed }: LogPlace): void {
-    this.#at[shard] = { entry, passed };
-  }
-
-  async cursor(): Promise<string | null> {
-    const [next] = await this.peek(1);
-    return next ? cursorOf(this.#at.flatMap(({ entry, passed }) => [entry, passed])) : null;
-  }
-}
-
 function laneState(of: {
   armed: string | null | undefined;
   lease: string | null | undefined;
@@ -586,47 +440,4 @@ function newestFirst(a: { at: number; id: string }, b: { at: number; id: string 
 
 function record<K extends string, V>(keys: readonly K[], value: (key: K) => V): Record<K, V> {
   return Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;
-}
-
-function cursorOf(values: (string | number)[]): string {
-  return Buffer.from(JSON.stringify(values)).toString('base64url');
-}
-
-function decodeCursor(cursor: string): unknown[] {
-  try {
-    const values = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown;
-    if (Array.isArray(values)) return values;
-  } catch {
-    // Not a cursor: said below.
-  }
-  throw new InvalidCursorError();
-}
-
-function cursorNumbers(cursor: string, count: number): number[] {
-  const values = decodeCursor(cursor);
-  if (values.length !== count) throw new InvalidCursorError();
-  return values.map((value) => {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new InvalidCursorError();
-    return value;
-  });
-}
-
-function deadLetterCursor(cursor: string): { at: number; id: string } {
-  const [at, id] = decodeCursor(cursor);
-  if (typeof at !== 'number' || typeof id !== 'string') throw new InvalidCursorError();
-  return { at, id };
-}
-
-function documentCursor(cursor: string): [string, number] {
-  const [scan, given] = decodeCursor(cursor);
-  if (
-    typeof scan !== 'string' ||
-    !/^\d{1,20}$/.test(scan) ||
-    typeof given !== 'number' ||
-    !Number.isSafeInteger(given) ||
-    given < 0
-  ) {
-    throw new InvalidCursorError();
-  }
-  return [scan, given];
 }

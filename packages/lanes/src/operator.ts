@@ -1,8 +1,9 @@
 import { Arming } from './arming';
 import { closeConnection, openConnection, type RedisClient } from './connection';
-import { type DeadLetter, createInspector, type Inspector, type InspectorSettings } from './inspector';
+import { createInspector, type Inspector, type InspectorSettings } from './inspector';
 import { shardOf, ShardKeys } from './keys';
 import { LaneProtocol, newFence } from './protocol';
+import type { DeadLetter } from './readings';
 import { decodeRecord } from './record';
 import { Script } from './script';
 

@@ -1,9 +1,7 @@
 import {
-  type AttemptContext,
   type Decider,
   type Decision,
   type Failure,
-  failureCodes,
   failureOf,
   isInternalTopic,
   type Outcome,
@@ -14,6 +12,7 @@ import {
 } from '@syncline/events';
 import type { ArmedTurn } from './arming';
 import type { RedisClient } from './connection';
+import { HandlerTimeout } from './handler-timeout';
 import type { Settled } from './history';
 import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
@@ -355,57 +354,4 @@ export class TurnTaker {
 function newerVersionNeeded(topic: string): Failure {
   const message = `Expected a topic that this version knows, got ${topic}: a worker of a newer version has to take it`;
   return { message, stack: undefined, permanent: false, reason: 'unknown_topic', retryAfterMs: NEWER_VERSION_WAIT_MS };
-}
-
-/** A handler's time limit. The signal is made only when a handler asks for it: most never do. */
-class HandlerTimeout {
-  readonly #timeoutMs: number;
-  readonly #outer: AbortSignal;
-  #controller: AbortController | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #onOuterAbort: (() => void) | undefined;
-
-  constructor(timeoutMs: number, outer: AbortSignal) {
-    this.#timeoutMs = timeoutMs;
-    this.#outer = outer;
-  }
-
-  context(attempt: number): AttemptContext {
-    const signal = (): AbortSignal => {
-      this.#controller ??= new AbortController();
-      if (this.#outer.aborted) this.#controller.abort(this.#outer.reason);
-      return this.#controller.signal;
-    };
-    return {
-      attempt,
-      get signal() {
-        return signal();
-      },
-    };
-  }
-
-  race<T>(running: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cutOff = (reason: Error): void => {
-        reject(reason);
-        this.#controller?.abort(reason);
-      };
-      this.#timer = setTimeout(() => {
-        cutOff(
-          Object.assign(new Error(`Expected the handlers to end within HANDLER_TIMEOUT_MS (${this.#timeoutMs}), got no end`), {
-            code: failureCodes.timeout,
-          }),
-        );
-      }, this.#timeoutMs);
-      this.#onOuterAbort = () => cutOff(new Error('The turn was ended before its handler'));
-      this.#outer.addEventListener('abort', this.#onOuterAbort);
-      if (this.#outer.aborted) this.#onOuterAbort();
-      running.then(resolve, reject);
-    });
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer);
-    if (this.#onOuterAbort) this.#outer.removeEventListener('abort', this.#onOuterAbort);
-  }
 }
