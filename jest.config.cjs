@@ -4,8 +4,13 @@ module.exports = {
   roots: ['<rootDir>/packages', '<rootDir>/apps'],
   testMatch: ['**/test/**/*.{test,property,integration,chaos,e2e}.ts'],
   modulePathIgnorePatterns: ['/dist/'],
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs', ignoreDynamic: true } }] },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs', ignoreDynamic: true } },
+    ],
+  },
   moduleNameMapper: { '^@syncline/(events|lanes|senders|catalog|runtime|testkit)$': '<rootDir>/packages/$1/src/index.ts' },
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testTimeout: 60_000,
 };

@@ -44,9 +44,9 @@ async function fetchInto(draft: string, env: Environment): Promise<string | unde
   ];
 
   const plan = async (options: readonly string[]): Promise<string[]> => {
-    const { output } = await runCommand('apt-get', [...options, 'install', '-s', '--no-install-recommends', 'redis-server'], {
-      env,
-    });
+    // Reinstalling plans a download also where the packages are installed but cannot be used; where they are not it changes nothing.
+    const simulation = ['install', '-s', '--reinstall', '--no-install-recommends', 'redis-server', 'redis-tools'];
+    const { output } = await runCommand('apt-get', [...options, ...simulation], { env });
     return [...output.matchAll(/^Inst (\S+)/gm)].flatMap(([, name]) => name ?? []);
   };
   const download = (options: readonly string[], names: readonly string[]) =>

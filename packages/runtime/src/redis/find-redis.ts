@@ -64,7 +64,7 @@ export function describeRedisProgram({ name, version, origin, binary }: RedisPro
 
 /** The environment that the program, and its AOF checker, must run with. */
 export function programEnvironment({ libraryPath }: RedisProgram): NodeJS.ProcessEnv {
-  return { ...process.env, ...(libraryPath === undefined ? {} : { LD_LIBRARY_PATH: libraryPath }) };
+  return { ...process.env, ...(libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}) };
 }
 
 async function findOnPath(env: Environment, rejected: string[]): Promise<RedisProgram | undefined> {
