@@ -4,6 +4,8 @@ import { createBackoff } from './backoff';
 export interface LocalRedisSettings {
   readonly program: RedisProgram;
   readonly directory: string;
+  /** Kept for every start, as the apps know it. */
+  readonly port: number;
   readonly say: (line: string) => void;
 }
 
@@ -21,13 +23,17 @@ export class LocalRedis {
     this.#settings = settings;
   }
 
-  /** Starts the server and resolves with its URL. Rejects when it cannot be started. */
-  async start(): Promise<string> {
+  /** Where the server is to be found, also before it runs. */
+  get url(): string {
+    return `redis://127.0.0.1:${this.#settings.port}`;
+  }
+
+  /** Starts the server. Rejects when it cannot be started. */
+  async start(): Promise<void> {
     const server = await this.#launch();
-    const { program, directory, say } = this.#settings;
-    say(`Redis: ${describeRedisProgram(program)} at 127.0.0.1:${server.port}, data in ${directory}`);
+    const { program, directory, port, say } = this.#settings;
+    say(`Redis: ${describeRedisProgram(program)} at 127.0.0.1:${port}, data in ${directory}`);
     say(`Redis: ${aofLine(server.aof)}`);
-    return server.url;
   }
 
   appStarted(pid: number): void {
@@ -48,39 +54,39 @@ export class LocalRedis {
     await this.#server?.stop();
   }
 
-  async #launch(port?: number): Promise<RedisServer> {
-    const { program, directory } = this.#settings;
-    const server = await startRedisServer({ program, directory, ...(port === undefined ? {} : { port }) });
+  async #launch(): Promise<RedisServer> {
+    const { program, directory, port } = this.#settings;
+    const server = await startRedisServer({ program, directory, port });
     this.#server = server;
     this.#backoff.started();
     for (const pid of this.#apps) server.appStarted(pid);
     server.ended.then(
-      ({ reason }) => this.#onEnded(reason, server.port),
+      ({ reason }) => this.#onEnded(reason),
       () => {},
     );
     return server;
   }
 
-  #onEnded(reason: string, port: number): void {
+  #onEnded(reason: string): void {
     if (this.#stopping) return;
     this.#server = undefined;
-    this.#restartLater(`Redis: ended (${reason.trim()})`, port);
+    this.#restartLater(`Redis: ended (${reason.trim()})`);
   }
 
-  #restartLater(why: string, port: number): void {
+  #restartLater(why: string): void {
     const delayMs = this.#backoff.nextMs();
     this.#settings.say(`${why}, starting it again in ${delayMs} ms`);
     this.#restartTimer = setTimeout(() => {
-      this.#restarting = this.#restart(port);
+      this.#restarting = this.#restart();
     }, delayMs);
   }
 
-  async #restart(port: number): Promise<void> {
+  async #restart(): Promise<void> {
     try {
-      const server = await this.#launch(port);
-      this.#settings.say(`Redis: running again at 127.0.0.1:${port}, ${aofLine(server.aof)}`);
+      const server = await this.#launch();
+      this.#settings.say(`Redis: running again at 127.0.0.1:${this.#settings.port}, ${aofLine(server.aof)}`);
     } catch (error) {
-      if (!this.#stopping) this.#restartLater(`Redis: ${error instanceof Error ? error.message : String(error)}`, port);
+      if (!this.#stopping) this.#restartLater(`Redis: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

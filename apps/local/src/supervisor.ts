@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Environment, findRedis, pingRedis, withDevelopmentSecrets } from '@syncline/runtime';
+import { type Environment, findRedis, freePort, pingRedis, withDevelopmentSecrets } from '@syncline/runtime';
 import { AppProcess } from './app-process';
 import { type LocalConfig, readConfig } from './config';
 import { LocalRedis } from './redis';
@@ -55,7 +55,7 @@ export class Supervisor {
     const { env, filled, file } = withDevelopmentSecrets({ ...givenEnv, SYNCLINE_DATA_DIR: dataDirectory });
     if (filled.length > 0) say(`Development secrets: ${filled.join(', ')} are in ${file} (mode 600)`);
 
-    const redisUrl = await this.#startRedis(config);
+    const redisUrl = await this.#chooseRedis(config);
     if (this.#stopping !== undefined) return;
     const urlOf = (port: number): string => `http://${config.host}:${port}`;
     this.#apps = config.apps.map(
@@ -78,11 +78,13 @@ export class Supervisor {
       workerUrl: urlOf(worker.port),
       consoleUrl: urlOf(consoleApp.port),
     });
-    await Promise.all(this.#apps.map((app) => app.start()));
+    // Side by side: the apps are still loading when Redis is up, and wait for it where it takes longer.
+    await Promise.all([this.#redis?.start(), ...this.#apps.map((app) => app.start())]);
     if (this.#stopping === undefined) this.#sayWhatNext(config, filled.includes('CONSOLE_TOKEN') ? file : undefined);
   }
 
-  async #startRedis({ redisUrl }: LocalConfig): Promise<string> {
+  /** Gives the URL of the Redis to use; a private one is still to be started. */
+  async #chooseRedis({ redisUrl }: LocalConfig): Promise<string> {
     const { env, dataDirectory, say } = this.#settings;
     const found = await findRedis({ env: { ...env, REDIS_URL: redisUrl }, report: say });
     if (found.kind === 'url') {
@@ -92,8 +94,13 @@ export class Supervisor {
       );
       return found.url;
     }
-    this.#redis = new LocalRedis({ program: found.program, directory: path.join(dataDirectory, 'redis'), say });
-    return this.#redis.start();
+    this.#redis = new LocalRedis({
+      program: found.program,
+      directory: path.join(dataDirectory, 'redis'),
+      port: await freePort(),
+      say,
+    });
+    return this.#redis.url;
   }
 
   async #stop(): Promise<void> {
@@ -130,5 +137,5 @@ async function isReachable(url: string): Promise<boolean> {
 }
 
 function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//***@');
+  return url.replace(/\/\/.*@/, '//***@');
 }

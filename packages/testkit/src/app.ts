@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { repositoryRoot, type StartedMessage } from '@syncline/runtime';
-import { freePort } from './free-port';
+import { freePort, repositoryRoot, type StartedMessage } from '@syncline/runtime';
 import { temporaryFolder } from './temporary-folder';
 
 /** How an app's process ended. */

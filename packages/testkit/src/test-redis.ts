@@ -1,5 +1,4 @@
-import { findRedisProgram, type RedisProgram, type RedisServer, startRedisServer } from '@syncline/runtime';
-import { freePort } from './free-port';
+import { findRedisProgram, freePort, type RedisProgram, type RedisServer, startRedisServer } from '@syncline/runtime';
 import { temporaryFolder } from './temporary-folder';
 
 export interface TestRedisSettings {

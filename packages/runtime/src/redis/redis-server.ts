@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { type AofCheck, checkAof } from './check-aof';
 import { programEnvironment, type RedisProgram } from './find-redis';
+import { freePort } from './free-port';
 import type { FromGuard, GuardOrder, ServerState, ToGuard } from './guard-protocol';
 import { pingRedis } from './ping-redis';
 import { commandOf, endProcess, waitUntil } from './process-control';
@@ -80,7 +80,7 @@ async function launch(settings: RedisServerSettings, port: number, aof: AofCheck
   const guard = spawn(process.execPath, [guardScript, JSON.stringify(order)], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    env: programEnvironment(program),
+    env: guardEnvironment(program),
   });
   const { running, ended, stop } = supervise(guard, order.stateFile);
 
@@ -140,6 +140,12 @@ function serverArguments({ directory, appendfsync = 'always' }: RedisServerSetti
     'auto-aof-rewrite-min-size': '256mb',
   };
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** Reading extra certificates costs every Node process tenths of a second at its start; the guard uses none. */
+function guardEnvironment(program: RedisProgram): NodeJS.ProcessEnv {
+  const { NODE_EXTRA_CA_CERTS: _certificates, ...env } = programEnvironment(program);
+  return env;
 }
 
 function supervise(
@@ -234,19 +240,6 @@ function readState(stateFile: string): ServerState | undefined {
 function isServer({ pid, port }: ServerState): boolean {
   const command = commandOf(pid);
   return command !== undefined && /(redis|valkey)-/.test(command) && command.includes(String(port));
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('No free port')),
-      );
-    });
-  });
 }
 
 function readFrom(file: string, fromByte: number): string {
