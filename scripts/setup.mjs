@@ -36,7 +36,7 @@ async function install() {
   const [command, ...leading] = process.env.npm_execpath?.endsWith('.js')
     ? [process.execPath, process.env.npm_execpath]
     : ['npm'];
-  const args = [...leading, 'ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const args = [...leading, 'ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
   const { status, output, ms } = await runStep('Installing packages (npm ci)', command, args, { cwd: root });
   if (status !== 0) {
     fail(

@@ -1,10 +1,11 @@
+import { parseRedisUrl } from '@syncline/lanes';
 import { commonFields, dedupFields, fields, redisFields } from '@syncline/runtime';
 import { z } from 'zod';
 
 /** The variables of the console. The dedup windows are to be those of the ingress: within them an event is found by its id. */
 export const consoleConfig = z.object({
   ...commonFields,
-  ...redisFields,
+  ...redisFields(parseRedisUrl),
   ...dedupFields,
   CONSOLE_PORT: fields.port(8_082),
   /** Travels in a header, so it is visible ASCII without spaces. */

@@ -35,7 +35,7 @@ runProcess('console', async ({ env, log }) => {
     log.info({ address: server.address() }, 'answering reads');
     return {
       stop: async () => {
-        await closeServer(server, config.SHUTDOWN_TIMEOUT_MS);
+        await closeServer(server, config.SHUTDOWN_TIMEOUT_MS * 0.8);
         await stopStore();
       },
     };

@@ -28,7 +28,7 @@ beforeAll(async () => {
   });
   acceptor.start();
   stops.push(
-    () => acceptor.stop(),
+    () => acceptor.stop(1_000),
     () => operator.stop(),
     () => inspector.stop(),
   );

@@ -24,7 +24,7 @@ runProcess('ingress', async ({ env, log }) => {
     prefix: config.KEY_PREFIX,
     shards: config.SHARDS,
     acceptTimeoutMs: config.ACCEPT_TIMEOUT_MS,
-    tryTimeoutMs: config.ACCEPT_TRY_TIMEOUT_MS,
+    tryTimeoutMs: Math.min(config.ACCEPT_TRY_TIMEOUT_MS, config.ACCEPT_TIMEOUT_MS),
     dedupWindowMs: dedupWindows(config),
     waitReplicas: config.ACCEPT_WAIT_REPLICAS,
     log,
@@ -56,12 +56,13 @@ runProcess('ingress', async ({ env, log }) => {
     log.info({ address: server.address(), sources: sources.map(({ sender }) => sender.source) }, 'receiving webhooks');
     return {
       stop: async () => {
-        await closeServer(server, config.SHUTDOWN_TIMEOUT_MS);
-        await acceptor.stop();
+        // What waits for the store is given most of the time, then answered 503: its sender repeats it.
+        const remainingMs = config.SHUTDOWN_TIMEOUT_MS;
+        await Promise.all([closeServer(server, remainingMs * 0.8), acceptor.stop(remainingMs * 0.6)]);
       },
     };
   } catch (error) {
-    await acceptor.stop();
+    await acceptor.stop(0);
     throw error;
   }
 });

@@ -125,11 +125,11 @@ function refusalHeaders(code: RefusalCode): Record<string, string> {
 /** What can be refused before a byte of the body is read. */
 function refusalOfHead(sender: Sender, { method, headers }: IncomingMessage, bodyLimitBytes: number): RefusalCode | undefined {
   if (method !== 'POST') return 'method_not_allowed';
-  if (sender.signatureHeaders.some((name) => !headers[name])) return 'signature_missing';
   const encodings = headers['content-encoding']?.split(',') ?? [];
   if (encodings.some((encoding) => !['', 'identity'].includes(encoding.trim().toLowerCase())))
     return 'content_encoding_unsupported';
   if (Number(headers['content-length'] ?? 0) > bodyLimitBytes) return 'body_too_large';
+  if (sender.signatureHeaders.some((name) => !headers[name])) return 'signature_missing';
   return undefined;
 }
 

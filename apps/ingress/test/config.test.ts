@@ -79,8 +79,21 @@ test('every wrong variable is named at once, and no secret is shown', () => {
   expect(problems.join()).not.toContain('not base64!');
 });
 
-test('a try that would outlast all tries is refused', () => {
-  expect(problemsOf({ VIOLET_APP_SECRET: 's', ACCEPT_TIMEOUT_MS: '1000' })).toEqual([
-    expect.stringContaining('ACCEPT_TRY_TIMEOUT_MS'),
+test('a time for all tries that is shorter than one try needs no other variable', () => {
+  expect(problemsOf({ VIOLET_APP_SECRET: 's', ACCEPT_TIMEOUT_MS: '1000' })).toEqual([]);
+});
+
+test('a missing secret is told beside the other problems', () => {
+  expect(problemsOf({ INGRESS_PORT: 'abc' })).toEqual([
+    expect.stringContaining('INGRESS_PORT'),
+    expect.stringContaining('Expected the secret of at least one source'),
   ]);
+});
+
+test('a Redis URL that cannot be used is told at the start, and not shown', () => {
+  for (const url of ['redis://127.0.0.1:6379/x', 'redis+foo://h', 'redis+sentinel://h:1', 'redis://:pa%@h', 'redis://:pa/ss@h']) {
+    const problems = problemsOf({ VIOLET_APP_SECRET: 's', REDIS_URL: url });
+    expect(problems).toEqual([expect.stringMatching(/^REDIS_URL: Expected/)]);
+    expect(problems.join()).not.toContain(url);
+  }
 });

@@ -59,7 +59,7 @@ async function serve(redisUrl: string, acceptTimeoutMs: number): Promise<Durable
       server.close();
       server.closeAllConnections();
       if (server.listening) await once(server, 'close');
-      await acceptor.stop();
+      await acceptor.stop(1_000);
     },
   };
 }

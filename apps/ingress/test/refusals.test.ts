@@ -142,8 +142,8 @@ describe('415:', () => {
     },
   );
 
-  test('comes after a missing signature', async () => {
-    expect(await ingress.post('/webhooks/violet', OFFER, { 'Content-Encoding': 'gzip' })).toMatchObject({ status: 401 });
+  test('comes before a missing signature', async () => {
+    expect(await ingress.post('/webhooks/violet', OFFER, { 'Content-Encoding': 'gzip' })).toMatchObject({ status: 415 });
   });
 });
 

@@ -13,10 +13,9 @@ export function readableLogLine(line: string, showAll: boolean): string | undefi
   const details = Object.entries(record)
     .filter(([name]) => !hiddenFields.has(name))
     .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return `${level.toUpperCase()} ${typeof record.msg === 'string' ? record.msg : ''}${cause}${details.join('')}`.slice(
-    0,
-    SHOWN_MAX_LENGTH,
-  );
+  const shown = `${level.toUpperCase()} ${typeof record.msg === 'string' ? record.msg : ''}${cause}${details.join('')}`;
+  // What a sender wrote must not drive the terminal.
+  return shown.slice(0, SHOWN_MAX_LENGTH).replaceAll(/\p{Cc}/gu, '\u{fffd}');
 }
 
 function parseRecord(line: string): Record<string, unknown> | undefined {

@@ -16,7 +16,7 @@ const runningFileIn = (dataDirectory: string): string => path.join(dataDirectory
 
 /** Makes this process the only supervisor of a data folder. Throws a ConfigurationError when another one is alive. */
 export function claimDataDirectory(dataDirectory: string): void {
-  fs.mkdirSync(dataDirectory, { recursive: true });
+  fs.mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const lockFile = lockFileIn(dataDirectory);
   const draft = `${lockFile}.${randomUUID()}`;
   fs.writeFileSync(draft, String(process.pid));

@@ -1,3 +1,4 @@
+import { parseRedisUrl } from '@syncline/lanes';
 import { readFileSync } from 'node:fs';
 import { commonFields, fields, redisFields } from '@syncline/runtime';
 import { z } from 'zod';
@@ -40,28 +41,23 @@ function policyOf(patterns: z.output<typeof policyFile>): FailurePolicy {
 }
 
 /** The variables of the worker. */
-export const workerConfig = z
-  .object({
-    ...commonFields,
-    ...redisFields,
-    WORKER_PORT: fields.port(8081),
-    WORKER_CONCURRENCY: fields.integer({ default: 50, min: 1, max: 1_000 }),
-    RETRY_MAX_ATTEMPTS: fields.integer({ default: 12, min: 1, max: 1_000 }),
-    RETRY_BASE_MS: fields.milliseconds(1_000),
-    RETRY_FACTOR: fields.number({ default: 2, min: 1, max: 100 }),
-    RETRY_CAP_MS: fields.milliseconds(300_000),
-    RETRY_JITTER: fields.number({ default: 1, min: 0, max: 1 }),
-    FAILURE_POLICY: failurePolicy,
-    HANDLER_TIMEOUT_MS: fields.milliseconds(5_000, { min: 1, max: 600_000 }),
-    TURN_MAX_EVENTS: fields.integer({ default: 100, min: 1, max: 1_000 }),
-    TURN_MAX_BYTES: fields.integer({ default: 512 * 1024, min: 1_024, max: 64 * 1024 * 1024 }),
-    HISTORY_MAX_PER_MERCHANT: fields.integer({ default: 10_000, min: 1, max: 10_000_000 }),
-    HISTORY_MAX_AGE_MS: fields.integer({ default: 30 * DAY_MS, min: 1_000, max: 3_650 * DAY_MS }),
-    HANDLERS: fields.text(),
-  })
-  .refine((config) => config.RETRY_BASE_MS <= config.RETRY_CAP_MS, {
-    path: ['RETRY_BASE_MS'],
-    error: 'Expected at most RETRY_CAP_MS. Lower it, or raise RETRY_CAP_MS.',
-  });
+export const workerConfig = z.object({
+  ...commonFields,
+  ...redisFields(parseRedisUrl),
+  WORKER_PORT: fields.port(8081),
+  WORKER_CONCURRENCY: fields.integer({ default: 50, min: 1, max: 1_000 }),
+  RETRY_MAX_ATTEMPTS: fields.integer({ default: 12, min: 1, max: 1_000 }),
+  RETRY_BASE_MS: fields.milliseconds(1_000),
+  RETRY_FACTOR: fields.number({ default: 2, min: 1, max: 100 }),
+  RETRY_CAP_MS: fields.milliseconds(300_000),
+  RETRY_JITTER: fields.number({ default: 1, min: 0, max: 1 }),
+  FAILURE_POLICY: failurePolicy,
+  HANDLER_TIMEOUT_MS: fields.milliseconds(5_000, { min: 1, max: 600_000 }),
+  TURN_MAX_EVENTS: fields.integer({ default: 100, min: 1, max: 1_000 }),
+  TURN_MAX_BYTES: fields.integer({ default: 512 * 1024, min: 1_024, max: 64 * 1024 * 1024 }),
+  HISTORY_MAX_PER_MERCHANT: fields.integer({ default: 10_000, min: 1, max: 10_000_000 }),
+  HISTORY_MAX_AGE_MS: fields.integer({ default: 30 * DAY_MS, min: 1_000, max: 3_650 * DAY_MS }),
+  HANDLERS: fields.text(),
+});
 
 export type WorkerConfig = z.output<typeof workerConfig>;

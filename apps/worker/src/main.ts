@@ -1,6 +1,14 @@
 import { createDecider } from '@syncline/catalog';
 import { createInspector, createTurnWorker, DataSetMismatchError } from '@syncline/lanes';
-import { ConfigurationError, closeServer, createOperations, createRegistry, listen, loadConfig, runProcess } from '@syncline/runtime';
+import {
+  ConfigurationError,
+  closeServer,
+  createOperations,
+  createRegistry,
+  listen,
+  loadConfig,
+  runProcess,
+} from '@syncline/runtime';
 import { workerConfig } from './config';
 import { createTurnMetrics, registerStoreGauges } from './metrics';
 import { loadUserHandlers } from './user-handlers';

@@ -45,10 +45,7 @@ function isOpen(track: SyncTrack): boolean {
   return track.state === 'syncing' || track.state === 'overdue';
 }
 
-/**
- * A sync began. Opens a run, unless one is open: then it is the same run, counted from its latest start, because a sync that was
- * begun anew without an end must not look older than it is.
- */
+/** A sync began. Opens a run; one that is still open never ended, and is left behind. */
 export function startRun(track: SyncTrack, at: number, counts: SyncCounts = noCounts): SyncTrack {
   return {
     ...track,
@@ -56,7 +53,7 @@ export function startRun(track: SyncTrack, at: number, counts: SyncCounts = noCo
     startedAt: at,
     finishedAt: null,
     durationMs: null,
-    runs: isOpen(track) ? track.runs : track.runs + 1,
+    runs: track.runs + 1,
     total: counts.total,
     synced: counts.synced,
   };

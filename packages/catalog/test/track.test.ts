@@ -60,14 +60,14 @@ describe('a sync track', () => {
     expect(completeRun(first, 3)).toMatchObject({ total: null, synced: null });
   });
 
-  it('counts a second start as the same run, timed from the later start', () => {
+  it('counts a second start as a run of its own, timed from its own start', () => {
     const track = startRun(startRun(never, 100, { total: 7, synced: 0 }), 200);
-    expect(track).toMatchObject({ state: 'syncing', startedAt: 200, runs: 1 });
-    expect(completeRun(track, 250)).toMatchObject({ runs: 1, completed: 1, durationMs: 50 });
+    expect(track).toMatchObject({ state: 'syncing', startedAt: 200, runs: 2 });
+    expect(completeRun(track, 250)).toMatchObject({ runs: 2, completed: 1, durationMs: 50 });
   });
 
-  it('counts a start while the run is overdue as the same run', () => {
-    expect(startRun({ ...startRun(never, 100), state: 'overdue' }, 200)).toMatchObject({ state: 'syncing', runs: 1 });
+  it('counts a start while a run is overdue as a run of its own', () => {
+    expect(startRun({ ...startRun(never, 100), state: 'overdue' }, 200)).toMatchObject({ state: 'syncing', runs: 2 });
   });
 
   it('closes an overdue run when its end comes at last', () => {

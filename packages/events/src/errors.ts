@@ -42,6 +42,8 @@ export interface Failure {
 
 const MESSAGE_MAX_LENGTH = 1_000;
 const STACK_MAX_LENGTH = 4_000;
+/** Longest delay that an error can ask for: 30 days. */
+const RETRY_AFTER_MAX_MS = 30 * 24 * 3_600_000;
 
 export function failureOf(thrown: unknown): Failure {
   const error = typeof thrown === 'object' && thrown !== null ? (thrown as Record<string, unknown>) : {};
@@ -54,6 +56,8 @@ export function failureOf(thrown: unknown): Failure {
     permanent,
     reason: permanent ? (typeof error.reason === 'string' ? error.reason : 'permanent') : 'exhausted',
     retryAfterMs:
-      typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : undefined,
+      typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0
+        ? Math.min(retryAfterMs, RETRY_AFTER_MAX_MS)
+        : undefined,
   };
 }

@@ -15,6 +15,8 @@ export const defaultRetryPolicy: RetryPolicy = { maxAttempts: 12, baseMs: 1_000,
  * `random` gives numbers in [0, 1).
  */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number {
-  const exponential = Math.min(policy.capMs, policy.baseMs * policy.factor ** (attempt - 1));
+  // The power may be infinite, which times a base of 0 is no number.
+  const growth = Math.min(policy.factor ** (attempt - 1), Number.MAX_SAFE_INTEGER);
+  const exponential = Math.min(policy.capMs, policy.baseMs * growth);
   return Math.round(exponential * (1 - policy.jitter) + exponential * policy.jitter * random());
 }

@@ -5,7 +5,7 @@
 --       (next, current, previous, the one before)
 -- ARGV  1 now in ms, '' for the server's clock  2 number of events  3 longest log, in entries
 --       then for each event: lane, record, body kept apart or '', received at, quarantine description or '',
---       window in minutes, ms until a slice may go, shard, number of ids, the digests of the ids
+--       window in seconds, ms until a slice may go, shard, number of ids, the digests of the ids
 -- Returns for each event {'accepted', lane, turn to arm or 0} | {'duplicate'} | {'failed', message}
 --
 -- Nothing is rolled back in Lua, so an event's reads come before its writes, the append comes before the id is remembered, and
@@ -15,19 +15,23 @@ local keys = { ready = KEYS[1], heads = KEYS[2], lanes = KEYS[3], log = KEYS[4],
 local DEAD, DEAD_BODIES, DEAD_INDEX = KEYS[7], KEYS[8], KEYS[9]
 local now = clock(ARGV[1])
 local count, longestLog = tonumber(ARGV[2]), ARGV[3]
-local minute = math.floor(now / 60000) % 65536
+local second = math.floor(now / 1000) % 16777216
 
--- A remembered id is the lane's number (0: a dead letter), the event's seq and the minute, 11 bytes.
+-- A clock that was set back by less than this, in seconds, forgets no id.
+local CLOCK_MAY_GO_BACK = 86400
+
+-- A remembered id is the lane's number (0: a dead letter), the event's seq and the second, 12 bytes.
 local function pack(number, seq)
-  return struct.pack('>I4I2I3I2', number, math.floor(seq / 16777216), seq % 16777216, minute)
+  return struct.pack('>I4I2I3I3', number, math.floor(seq / 16777216), seq % 16777216, second)
 end
 
 local function remembered(firstSlice, digest, window)
   for slice = firstSlice, firstSlice + 3 do
     local value = redis.call('HGET', KEYS[slice], digest)
     if value then
-      local at = struct.unpack('>I2', string.sub(value, 10, 11))
-      if (minute - at) % 65536 <= window then return value end
+      local at = struct.unpack('>I3', string.sub(value, 10, 12))
+      local age = (second - at) % 16777216
+      if age < window or age >= 16777216 - CLOCK_MAY_GO_BACK then return value end
     end
   end
   return nil
@@ -54,9 +58,11 @@ local function acceptOne(k, a)
     -- A copy under a new id is the same event: the copy's id must find it too.
     for i = 0, ids - 1 do
       if not remembered(k + 3 + 4 * i, ARGV[a + 9 + i], window) then
-        remember(k + 3 + 4 * i, ARGV[a + 9 + i], string.sub(known, 1, 9) .. struct.pack('>I2', minute), lifeMs)
+        remember(k + 3 + 4 * i, ARGV[a + 9 + i], string.sub(known, 1, 9) .. struct.pack('>I3', second), lifeMs)
       end
     end
+    -- A write, also here: a caller that then waits for replicas must wait for those that hold the event.
+    pcall(redis.call, 'HINCRBY', keys.totals, 'duplicates', 1)
     return { 'duplicate' }
   end
 

@@ -4,7 +4,7 @@
 -- ARGV  1 now in ms, '' for the server's clock  2 lane  3 turn  4 fence  5 lease in ms  6 most events  7 most bytes
 -- Returns {'stale'}  the turn is over, or the lane is idle
 --         {'busy'}   another run owns the lane
---         {'wait'}   the head may not be attempted yet
+--         {'wait', turn to arm, ms until then}   the head may not be attempted yet
 --         {'held'}   paused or blocked; the lane is disarmed
 --         {'run' or 'replay', lane number, failed attempts of the head, crashes, element, element, …}
 --         A replay is one dead letter, put back before everything that waits.
@@ -22,7 +22,14 @@ local held = redis.call('HMGET', LANE, 'armed', 'turn', 'fence', 'lease', 'notbe
 if not held[1] or tonumber(held[2]) ~= turn then return { 'stale' } end
 if held[4] and held[3] ~= fence and tonumber(held[4]) > now then return { 'busy' } end
 local replay = redis.call('ZRANGE', REPLAYS, 0, 0)[1]
-if not replay and held[5] and tonumber(held[5]) > now then return { 'wait' } end
+if not replay and held[5] and tonumber(held[5]) > now and not held[6] and not held[7] then
+  redis.call('ZREM', READY, lane)
+  redis.call('ZREM', RUNNING, lane)
+  redis.call('HDEL', LANE, 'lease')
+  redis.call('HSET', LANE, 'turn', turn + 1)
+  redis.call('ZADD', RETRYING, held[5], lane)
+  return { 'wait', turn + 1, tonumber(held[5]) - now }
+end
 
 local function disarm()
   redis.call('HDEL', LANE, 'armed', 'lease', 'notbefore')
@@ -36,7 +43,11 @@ if held[6] or held[7] then
   return { 'held' }
 end
 
+redis.call('ZREM', READY, lane)
+redis.call('ZREM', RETRYING, lane)
 local crashes = tonumber(held[10]) or 0
+-- The run before this one of the same turn ended without a word.
+if held[4] and held[3] ~= fence then crashes = redis.call('HINCRBY', LANE, 'crashes', 1) end
 if crashes >= CRASHES_BEFORE_ALONE then mostEvents = 1 end
 
 local CHUNK = 16
@@ -57,8 +68,6 @@ if #elements == 0 then
   return { 'stale' }
 end
 
-redis.call('ZREM', READY, lane)
-redis.call('ZREM', RETRYING, lane)
 redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs)
 redis.call('ZADD', RUNNING, now + leaseMs, lane)
 return { replay and 'replay' or 'run', tonumber(held[8]), tonumber(held[9]) or 0, crashes, unpack(elements) }

@@ -4,7 +4,7 @@
 --       12 running  13 held, then the keys of the effects
 -- ARGV  1 now in ms, '' for the server's clock  2 lane  3 fence  4 first seq  5 last seq (first - 1: no event)
 --       6 'keep' or 'yield' when events remain; 'replay' for one replayed event, which yields then  7 lease in ms
---       8 most history items  9 history items older than this many ms go  10 most bytes of recent records
+--       8 most history items  9 history items older than this many ms go (0: none goes)  10 most bytes of recent records
 --       11 number of events, then for each: outcome, the rest of its history item
 --       then number of counters, and name, amount of each
 --       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
@@ -33,7 +33,10 @@ local replay = mode == 'replay' and redis.call('ZRANGEBYSCORE', REPLAYS, first, 
 -- Only the holder of the fence takes events away: what it names and is gone, it committed before.
 local committed = events > 0 and done >= last
 if mode == 'replay' then committed = not replay end
-if committed then return { 'already', held[7] and not held[2] and turn or 0 } end
+if events == 0 then committed = not held[2] end
+-- Every ending but `keep` gives the lease back.
+if committed and held[2] then return { 'kept' } end
+if committed then return { 'already', held[7] and turn or 0 } end
 local fromHead = events == 0 or replay or first == done + 1
 if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end
 for i = FIRST_EFFECT_KEY, #KEYS do
@@ -43,7 +46,8 @@ for i = FIRST_EFFECT_KEY, #KEYS do
   end
 end
 
-redis.call('HDEL', LANE, 'crashes')
+redis.call('ZREM', READY, lane)
+if events > 0 then redis.call('HDEL', LANE, 'crashes') end
 if events > 0 and not replay then redis.call('HDEL', LANE, 'attempts', 'notbefore', 'error') end
 
 -- Effects, history and counters follow one another in ARGV.
@@ -74,22 +78,26 @@ if events > 0 then
   local position = redis.call('HINCRBY', LANE, 'position', events)
   if replay then
     redis.call('HSET', REPLAYED, first, position)
-    redis.call('PEXPIRE', REPLAYED, historyAgeMs)
+    if historyAgeMs > 0 then redis.call('PEXPIRE', REPLAYED, historyAgeMs) end
   else
     done = last
   end
   local length = redis.call('RPUSH', HISTORY, unpack(items))
-  redis.call('PEXPIRE', HISTORY, historyAgeMs)
+  if historyAgeMs > 0 then redis.call('PEXPIRE', HISTORY, historyAgeMs) end
   local function forget(item)
     redis.call('LPOP', HISTORY)
     local goneSeq, outcome = string.match(item, '^%d+ (%d+) %d+ (%a+)')
     if outcome == 'unhandled' then redis.call('HDEL', KEPT, goneSeq) end
     length = length - 1
   end
-  local oldest = redis.call('LINDEX', HISTORY, 0)
-  while oldest and (length > mostHistory or tonumber(string.match(oldest, '^%d+')) < now - historyAgeMs) do
+  local function hasToGo(item)
+    return length > mostHistory or tonumber(string.match(item, '^%d+')) < now - historyAgeMs
+  end
+  -- A bound that was lowered is reached over several commits.
+  for _ = 1, historyAgeMs > 0 and events + 1000 or 0 do
+    local oldest = redis.call('LINDEX', HISTORY, 0)
+    if not oldest or not hasToGo(oldest) then break end
     forget(oldest)
-    oldest = redis.call('LINDEX', HISTORY, 0)
   end
 end
 

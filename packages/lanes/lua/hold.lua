@@ -21,7 +21,7 @@ if verb == 'pause' then
   redis.call('HSET', LANE, 'paused', 1)
   if not held[6] then redis.call('HSET', HELD, lane, 'paused') end
   if not running then
-    redis.call('HDEL', LANE, 'armed', 'lease')
+    redis.call('HDEL', LANE, 'armed', 'lease', 'notbefore')
     redis.call('ZREM', READY, lane)
     redis.call('ZREM', RUNNING, lane)
     redis.call('ZREM', RETRYING, lane)
@@ -42,6 +42,7 @@ if paused or blocked then return { 'done', 0 } end
 redis.call('HDEL', HELD, lane)
 local empty = redis.call('LLEN', QUEUE) == 0 and redis.call('ZCARD', REPLAYS) == 0
 if running or empty or (held[2] and verb == 'resume') then return { 'done', 0 } end
+redis.call('HDEL', LANE, 'lease', 'fence')
 local turn = (tonumber(held[3]) or 0) + 1
 redis.call('HSET', LANE, 'armed', 1, 'turn', turn)
 redis.call('ZREM', RETRYING, lane)

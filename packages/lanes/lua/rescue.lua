@@ -15,10 +15,16 @@ local lane, lostBefore = ARGV[2], tonumber(ARGV[3])
 
 local held = redis.call('HMGET', LANE, 'armed', 'turn', 'lease')
 local since = tonumber(redis.call('ZSCORE', READY, lane) or redis.call('ZSCORE', RETRYING, lane) or now)
+if not held[1] then
+  redis.call('ZREM', READY, lane)
+  redis.call('ZREM', RUNNING, lane)
+  redis.call('ZREM', RETRYING, lane)
+  return { 'well' }
+end
 local lost
-if held[1] and held[3] then
+if held[3] then
   lost = tonumber(held[3]) <= now and 'lease'
-elseif held[1] then
+else
   lost = since < lostBefore and 'arming'
 end
 if not lost then return { 'well' } end

@@ -34,8 +34,11 @@ export interface Acceptor {
   /** Requests that wait for the store now. */
   readonly waiting: number;
   start(): void;
-  /** Answers what is still waiting, then closes the connections. Idempotent. */
-  stop(): Promise<void>;
+  /**
+   * Goes on until nothing waits any more, or `graceMs` are over: what still waits then is answered `timeout`. Closes the connections.
+   * Idempotent.
+   */
+  stop(graceMs: number): Promise<void>;
 }
 
 export interface AcceptorSettings {
@@ -75,10 +78,12 @@ class BatchingAcceptor implements Acceptor {
   readonly #shards: ShardAcceptor[];
   #dataSet: Promise<DataSet> | undefined;
   #opened = false;
+  #mismatched = false;
   #sweeper: NodeJS.Timeout | undefined;
   #waiting = 0;
   #waitingBytes = 0;
   #arrivals = 0;
+  #stopping = false;
   #stopped = false;
 
   constructor(settings: AcceptorSettings) {
@@ -135,7 +140,8 @@ class BatchingAcceptor implements Acceptor {
         request,
         encoded,
         bodyToken,
-        deadline: Date.now() + this.#settings.acceptTimeoutMs,
+        // Deadlines are looked at every so often: none may be missed by that.
+        deadline: performance.now() + this.#settings.acceptTimeoutMs - SWEEP_MS,
         arrival: this.#arrivals++,
         uncertain: false,
         settle,
@@ -144,10 +150,15 @@ class BatchingAcceptor implements Acceptor {
     });
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
+  async stop(graceMs: number): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const giveUp = setTimeout(() => {
+      for (const shard of this.#shards) shard.expire(Number.POSITIVE_INFINITY);
+    }, graceMs);
+    await Promise.all(this.#shards.map((shard) => shard.drained()));
+    clearTimeout(giveUp);
     this.#stopped = true;
-    await Promise.all(this.#shards.map((shard) => shard.drain()));
     clearInterval(this.#sweeper);
     this.#room.stop();
     await this.#arming.close();
@@ -162,7 +173,10 @@ class BatchingAcceptor implements Acceptor {
       },
       (error: unknown) => {
         this.#dataSet = undefined;
-        if (error instanceof DataSetMismatchError) this.#settings.onMismatch(error);
+        if (error instanceof DataSetMismatchError && !this.#mismatched) {
+          this.#mismatched = true;
+          this.#settings.onMismatch(error);
+        }
         throw error;
       },
     );
@@ -170,7 +184,7 @@ class BatchingAcceptor implements Acceptor {
   }
 
   #sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     if (!this.#opened && this.#waiting === 0) this.#open().catch(() => undefined);
     for (const shard of this.#shards) shard.expire(now);
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { RedisClient } from './connection';
 import { ShardKeys } from './keys';
@@ -51,12 +52,7 @@ export class Arming {
     this.#gathered[shard]?.push(...turns);
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(() => {
-      this.#flushing = false;
-      for (const [shardNumber, gathered] of this.#gathered.entries()) {
-        while (gathered.length > 0) this.#add(shardNumber, gathered.splice(0, JOB_MAX_LANES), 0);
-      }
-    });
+    setImmediate(() => this.#flush());
   }
 
   /** Arms one turn that may be taken after a delay. */
@@ -65,16 +61,26 @@ export class Arming {
   }
 
   async close(): Promise<void> {
+    this.#flush();
     await Promise.all(this.#underWay);
     await Promise.all(this.#queues.map((queue) => queue.close()));
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    for (const [shard, gathered] of this.#gathered.entries()) {
+      while (gathered.length > 0) this.#add(shard, gathered.splice(0, JOB_MAX_LANES), 0);
+    }
   }
 
   #add(shard: number, lanes: ArmedTurn[], delay: number): void {
     const queue = this.#queues[shard];
     const [first] = lanes;
     if (!queue || !first) return;
-    // A turn is armed once, so an id made of lane and turn never repeats; base64url keeps it free of BullMQ's separator.
-    const jobId = `${Buffer.from(first[0]).toString('base64url')}.${first[1]}`;
+    // Made of lane and turn, so that arming a turn again adds nothing; base64url keeps it free of BullMQ's separator. A job of several
+    // lanes must not be swallowed with its first one.
+    const several = lanes.length > 1 ? `.${randomBytes(6).toString('base64url')}` : '';
+    const jobId = `${Buffer.from(first[0]).toString('base64url')}.${first[1]}${several}`;
     const added = queue.add('turn', { lanes }, { jobId, delay, attempts: 1, removeOnComplete: true, removeOnFail: true }).then(
       () => undefined,
       (error: unknown) => this.#log.debug({ err: error, shard, lanes: lanes.length }, 'arming failed; the lanes will be rescued'),

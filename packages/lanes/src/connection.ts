@@ -68,7 +68,15 @@ function credentialsOf(text: string | undefined): [string | undefined, string | 
   if (text === undefined) return [undefined, undefined];
   const colon = text.indexOf(':');
   const user = colon < 0 ? text : text.slice(0, colon);
-  return [decodeURIComponent(user), colon < 0 ? undefined : decodeURIComponent(text.slice(colon + 1))];
+  return [decoded(user), colon < 0 ? undefined : decoded(text.slice(colon + 1))];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new RangeError('Expected user and password with every special character percent-encoded', { cause });
+  }
 }
 
 function database(text: string): number {

@@ -21,10 +21,16 @@ export class DataSetMismatchError extends Error {
 /** Reads the data set, or founds it when the store is empty. Rejects with a DataSetMismatchError when it differs from the configuration. */
 export async function openDataSet(client: RedisClient, prefix: string, shards: number): Promise<DataSet> {
   const key = dataSetKey(prefix);
-  await client.hsetnx(key, 'format', FORMAT);
-  await client.hsetnx(key, 'shards', shards);
-  await client.hsetnx(key, 'dedup-key', randomBytes(16).toString('hex'));
-  const [format, heldShards, dedupKey] = await client.hmget(key, 'format', 'shards', 'dedup-key');
+  const read = () => client.hmget(key, 'format', 'shards', 'dedup-key');
+  let held = await read();
+  // Only an empty store is written to: one that is full must still be opened, so that it can drain.
+  if (held.includes(null)) {
+    await client.hsetnx(key, 'format', FORMAT);
+    await client.hsetnx(key, 'shards', shards);
+    await client.hsetnx(key, 'dedup-key', randomBytes(16).toString('hex'));
+    held = await read();
+  }
+  const [format, heldShards, dedupKey] = held;
   if (Number(format) !== FORMAT) {
     throw new DataSetMismatchError(
       `Expected stored data of format ${FORMAT}, got ${format}: run the version of Syncline that wrote it.`,
@@ -36,4 +42,10 @@ export async function openDataSet(client: RedisClient, prefix: string, shards: n
     );
   }
   return { shards, dedupKey: Buffer.from(dedupKey ?? '', 'hex') };
+}
+
+/** The key of the digests of remembered ids; undefined while the store holds no data set. Writes nothing. */
+export async function readDedupKey(client: RedisClient, prefix: string): Promise<Buffer | undefined> {
+  const key = await client.hget(dataSetKey(prefix), 'dedup-key');
+  return key === null ? undefined : Buffer.from(key, 'hex');
 }

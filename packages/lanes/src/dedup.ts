@@ -36,6 +36,6 @@ export function sliceLifeMs(windowMs: number): number {
 }
 
 /** What a remembered id stands for: an event of a lane, or, with lane number 0, a dead letter. */
-export function unpackRemembered(value: Buffer): { laneNumber: number; seq: number; minute: number } {
-  return { laneNumber: value.readUInt32BE(0), seq: value.readUIntBE(4, 5), minute: value.readUInt16BE(9) };
+export function unpackRemembered(value: Buffer): { laneNumber: number; seq: number } {
+  return { laneNumber: value.readUInt32BE(0), seq: value.readUIntBE(4, 5) };
 }

@@ -5,6 +5,8 @@ export class HandlerTimeout {
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal;
   #controller: AbortController | undefined;
+  /** Why the attempt was ended, once it was. */
+  #cutOff: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onOuterAbort: (() => void) | undefined;
 
@@ -17,7 +19,7 @@ export class HandlerTimeout {
   context(attempt: number): AttemptContext {
     const signal = (): AbortSignal => {
       this.#controller ??= new AbortController();
-      if (this.#outer.aborted) this.#controller.abort(this.#outer.reason);
+      if (this.#cutOff) this.#controller.abort(this.#cutOff);
       return this.#controller.signal;
     };
     return {
@@ -32,6 +34,7 @@ export class HandlerTimeout {
   race<T>(running: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const cutOff = (reason: Error): void => {
+        this.#cutOff = reason;
         reject(reason);
         this.#controller?.abort(reason);
       };

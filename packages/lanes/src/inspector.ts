@@ -1,7 +1,7 @@
 import { type EventState, type LaneState, laneStates, outcomes } from '@syncline/events';
 import { closeConnection, openConnection, type RedisClient } from './connection';
 import { cursorNumbers, cursorOf, deadLetterCursor, documentCursor, InvalidCursorError } from './cursor';
-import { openDataSet } from './data-set';
+import { readDedupKey } from './data-set';
 import { placeOf, slicesAround, unpackRemembered } from './dedup';
 import { decodeHistory } from './history';
 import { shardOf, ShardKeys } from './keys';
@@ -58,6 +58,10 @@ const READ_TIMEOUT_MS = 3_000;
 /** Events looked at for one page of a filtered listing. */
 const EXAMINED_MAX = 2_000;
 const CHUNK = 100;
+/** Events read together, each with its body: their bodies may be large. */
+const EVENTS_CHUNK = 25;
+/** A page of events ends early once it holds this much. */
+const PAGE_MAX_BYTES = 4 * 1024 * 1024;
 const RATE_MINUTES = 5;
 
 export function createInspector(settings: InspectorSettings): Inspector {
@@ -126,7 +130,7 @@ class RedisInspector implements Inspector {
     return {
       lanes: { idle: Math.max(0, all - ready - running - retrying - held.length), ready, running, retrying, blocked, paused },
       events: {
-        waiting: Math.max(0, total('accepted') - total('quarantined') - committed - retrying),
+        waiting: Math.max(0, total('accepted') + total('replays') - total('quarantined') - committed - retrying),
         retrying,
         ...record(outcomes, total),
         dead: total('dead') + total('quarantined'),
@@ -199,8 +203,9 @@ class RedisInspector implements Inspector {
     const log = new LogWalk(this.#client, this.#shards, cursor);
     const items: EventStatus[] = [];
     let examined = 0;
-    while (items.length < limit && examined < EXAMINED_MAX) {
-      const places = await log.peek(Math.min(CHUNK, EXAMINED_MAX - examined));
+    let bytes = 0;
+    while (items.length < limit && examined < EXAMINED_MAX && bytes < PAGE_MAX_BYTES) {
+      const places = await log.peek(EVENTS_CHUNK);
       if (places.length === 0) break;
       const found = await Promise.all(places.map(({ shard, laneNumber, seq }) => this.#eventAt(shard, laneNumber, seq)));
       for (const [index, event] of found.entries()) {
@@ -212,13 +217,15 @@ class RedisInspector implements Inspector {
         if (filter.state !== undefined && event.state !== filter.state) continue;
         if (filter.topic !== undefined && event.topic !== filter.topic) continue;
         items.push(event);
+        bytes += JSON.stringify(event.payload ?? null).length;
       }
     }
     return { items, nextCursor: await log.cursor() };
   }
 
   async event(source: string, eventId: string): Promise<EventStatus | undefined> {
-    this.#dedupKey ??= (await openDataSet(this.#client, this.#settings.prefix, this.#settings.shards)).dedupKey;
+    this.#dedupKey ??= await readDedupKey(this.#client, this.#settings.prefix);
+    if (!this.#dedupKey) return undefined;
     const { digest, bucket } = placeOf(this.#dedupKey, source, eventId);
     const slices = slicesAround(this.#settings.dedupWindowMs(source), Date.now());
     const found = await Promise.all(
@@ -279,7 +286,8 @@ class RedisInspector implements Inspector {
       eventId,
       topic,
       lane,
-      state: outcome,
+      // A dead letter leaves only by a replay, which writes its own item, or by being discarded.
+      state: outcome === 'dead' && !letter ? 'discarded' : outcome,
       seq,
       attempts: attempt,
       receivedAt,
@@ -294,7 +302,7 @@ class RedisInspector implements Inspector {
   async #stored(keys: ShardKeys, element: string) {
     const { source, eventId, topic, lane, seq, receivedAt, bodyToken, ...event } = decodeRecord(element);
     const body = bodyToken === undefined ? event.body : await this.#client.get(keys.body(bodyToken));
-    const payload = body === null ? null : payloadOf(body);
+    const payload = body === null || event.bodyEncoding === 'base64' ? body : payloadOf(body);
     return { source, eventId, topic, lane, seq, receivedAt, payload };
   }
 

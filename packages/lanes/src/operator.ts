@@ -35,7 +35,7 @@ export interface Operator {
   act(lane: string, verb: LaneVerb, options?: { force?: boolean }): Promise<VerbAnswer>;
   /** Puts a dead letter back into its lane, in its place, for one attempt. */
   replay(id: string): Promise<ReplayAnswer>;
-  /** Replays what a filter finds, oldest last, at most `limit`; a dry run only counts. */
+  /** Replays the newest `limit` that a filter finds, oldest of them first; a dry run only counts. */
   replayAll(
     filter: DeadLetterFilter,
     options: { limit: number; dryRun: boolean },
@@ -50,7 +50,7 @@ const scripts = { hold: new Script('hold'), seize: new Script('seize'), replay: 
 const ACT_TIMEOUT_MS = 5_000;
 const LEASE_MS = 10_000;
 /** The workers keep the bounds of history: a commit by hand removes nothing. */
-const UNBOUNDED = { historyMaxItems: 1e9, historyMaxAgeMs: 30 * 24 * 3_600_000, recentMaxBytes: 1e9 };
+const UNBOUNDED = { historyMaxItems: 1e9, historyMaxAgeMs: 0, recentMaxBytes: 1e9 };
 const PAGE = 1_000;
 
 export function createOperator(settings: InspectorSettings): Operator {
@@ -118,7 +118,7 @@ class RedisOperator implements Operator {
     const { keys, shard } = this.#place(lane);
     const [answer, turn = 0] = (await scripts.replay.run(
       this.#client,
-      [keys.lane(lane), keys.replays(lane), keys.ready, keys.heads, keys.dead, keys.deadBodies, keys.deadIndex],
+      [keys.lane(lane), keys.replays(lane), keys.ready, keys.heads, keys.dead, keys.deadBodies, keys.deadIndex, keys.totals],
       ['', lane, id, seq],
     )) as ['unknown' | 'replayed', number?];
     if (turn > 0) this.#arming.arm(shard, [[lane, turn]]);
@@ -137,7 +137,8 @@ class RedisOperator implements Operator {
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && found.length < limit);
     let replayed = 0;
-    if (!dryRun) for (const { id } of found) if ((await this.replay(id)) === 'replayed') replayed++;
+    // Oldest first, as they happened: a later one may build on an earlier one.
+    if (!dryRun) for (const { id } of found.reverse()) if ((await this.replay(id)) === 'replayed') replayed++;
     return { matched: found.length, replayed };
   }
 
@@ -145,12 +146,8 @@ class RedisOperator implements Operator {
     const shard = Number(/^(\d{1,5})\.\d{1,10}\.\d{1,16}$/.exec(id)?.[1] ?? -1);
     if (shard < 0 || shard >= this.#settings.shards) return false;
     const keys = new ShardKeys(this.#settings.prefix, shard);
-    const [removed] = await Promise.all([
-      this.#client.zrem(keys.deadIndex, id),
-      this.#client.hdel(keys.dead, id),
-      this.#client.hdel(keys.deadBodies, id),
-    ]);
-    return removed === 1;
+    const answers = await this.#client.multi().zrem(keys.deadIndex, id).hdel(keys.dead, id).hdel(keys.deadBodies, id).exec();
+    return answers?.[0]?.[1] === 1;
   }
 
   async stop(): Promise<void> {

@@ -18,7 +18,8 @@ export function newFence(): string {
 }
 
 export type ClaimAnswer =
-  | { status: 'stale' | 'busy' | 'wait' | 'held' }
+  | { status: 'stale' | 'busy' | 'held' }
+  | { status: 'wait'; turnToArm: number; delayMs: number }
   | { status: 'run' | 'replay'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
 
 export type CommitAnswer = { status: 'fenced' | 'idle' | 'held' | 'kept' } | { status: 'already' | 'yielded'; turnToArm: number };
@@ -65,7 +66,8 @@ export class LaneProtocol {
       this.#client,
       [keys.lane(lane), keys.queue(lane), keys.replays(lane), keys.ready, keys.running, keys.retrying, keys.held],
       [this.#now(), lane, turn, fence, limits.leaseMs, limits.maxEvents, limits.maxBytes],
-    )) as ['stale' | 'busy' | 'wait' | 'held'] | ['run' | 'replay', number, number, number, ...string[]];
+    )) as ['stale' | 'busy' | 'held'] | ['wait', number, number] | ['run' | 'replay', number, number, number, ...string[]];
+    if (status === 'wait') return { status, turnToArm: rest[0] as number, delayMs: rest[1] as number };
     if (status !== 'run' && status !== 'replay') return { status };
     const [laneNumber, failedAttempts, crashes, ...elements] = rest as [number, number, number, ...string[]];
     return { status, laneNumber, failedAttempts, crashes, elements };

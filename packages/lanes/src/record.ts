@@ -88,11 +88,26 @@ export function decodeRecord(element: string): StoredEvent {
   };
 }
 
-/** A body as a reader wants it: JSON where it is, text where it is not. */
+/** Deepest nesting that a reader is given as JSON: writing it out again is recursive. */
+const PAYLOAD_MAX_DEPTH = 200;
+
+/** A body as a reader wants it: JSON where it is, and not nested too deep; text where it is not. */
 export function payloadOf(body: string): unknown {
+  if (nestedDeeperThan(body, PAYLOAD_MAX_DEPTH)) return body;
   try {
     return JSON.parse(body) as unknown;
   } catch {
     return body;
   }
+}
+
+/** Counts brackets outside strings: an upper bound of the nesting of whatever parses. */
+function nestedDeeperThan(text: string, most: number): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > most) return true;
+  }
+  return false;
 }

@@ -26,4 +26,36 @@ export class Script {
       return await client.eval(this.#source, keys.length, ...keys, ...args);
     }
   }
+
+  /**
+   * Runs the step and, on the same connection, waits until replicas hold what it wrote; `replicas` is how many do. On a cluster only a
+   * command beside it in one pipeline reaches the master that ran the step.
+   */
+  async runAndWait(
+    client: RedisClient,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    wait: { replicas: number; timeoutMs: number } | undefined,
+  ): Promise<{ answer: unknown; replicas: number }> {
+    if (!wait) return { answer: await this.run(client, keys, args), replicas: 0 };
+    const run = async (command: 'evalsha' | 'eval', script: string): Promise<[unknown, number]> => {
+      const results = await client
+        .pipeline()
+        [command](script, keys.length, ...keys, ...args)
+        .call('WAIT', String(wait.replicas), String(wait.timeoutMs))
+        .exec();
+      const [ran, waited] = results ?? [];
+      const error = ran?.[0] ?? waited?.[0];
+      if (error) throw error;
+      return [ran?.[1], Number(waited?.[1])];
+    };
+    try {
+      const [answer, replicas] = await run('evalsha', this.#sha);
+      return { answer, replicas };
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      const [answer, replicas] = await run('eval', this.#source);
+      return { answer, replicas };
+    }
+  }
 }

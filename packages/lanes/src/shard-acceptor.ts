@@ -42,7 +42,7 @@ export class ShardAcceptor {
   #calls = 0;
   #flushing: NodeJS.Immediate | undefined;
   #pause: NodeJS.Timeout | undefined;
-  #drained: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
 
   constructor(
     settings: AcceptorSettings,
@@ -67,22 +67,24 @@ export class ShardAcceptor {
   /** Answers the requests whose time is over. One that is under way may still become durable: that is what `timeout` says. */
   expire(now: number): void {
     for (const pending of this.#underWay) if (pending.deadline <= now) pending.settle?.({ status: 'timeout' });
-    if (!this.#queue.some((pending) => pending.deadline <= now)) return;
-    for (const pending of this.#queue) if (pending.deadline <= now) pending.settle?.({ status: 'timeout' });
-    this.#queue = this.#queue.filter((pending) => pending.settle);
+    if (this.#queue.some((pending) => pending.deadline <= now)) {
+      for (const pending of this.#queue) if (pending.deadline <= now) pending.settle?.({ status: 'timeout' });
+      this.#queue = this.#queue.filter((pending) => pending.settle);
+    }
     this.#settleDrain();
   }
 
   /** Resolves when nothing waits any more: all durable, or out of time. */
-  drain(): Promise<void> {
+  drained(): Promise<void> {
     return new Promise((resolve) => {
-      this.#drained = resolve;
+      this.#onDrained = resolve;
       this.#settleDrain();
     });
   }
 
   #settleDrain(): void {
-    if (this.#queue.length === 0 && this.#calls === 0) this.#drained?.();
+    const underWay = [...this.#underWay].some((pending) => pending.settle);
+    if (this.#queue.length === 0 && !underWay) this.#onDrained?.();
   }
 
   #schedule(): void {
@@ -159,7 +161,7 @@ export class ShardAcceptor {
         encoded.body,
         event.receivedAt,
         quarantine ? JSON.stringify(describeQuarantine(event, quarantine)) : '',
-        Math.ceil(windowMs / 60_000),
+        Math.ceil(windowMs / 1_000),
         sliceLifeMs(windowMs),
         this.#shard,
         ids.length,
@@ -170,15 +172,19 @@ export class ShardAcceptor {
         args.push(place.digest);
       }
     }
-    const answers = (await acceptScript.run(this.#client, keyNames, args)) as [string, string?, number?][];
-    await this.#awaitReplicas();
+    const { waitReplicas, tryTimeoutMs } = this.#settings;
+    const wait = waitReplicas > 0 ? { replicas: waitReplicas, timeoutMs: Math.ceil(tryTimeoutMs / 2) } : undefined;
+    const { answer, replicas } = await acceptScript.runAndWait(this.#client, keyNames, args, wait);
+    const answers = answer as [string, string?, number?][];
+    this.#arm(
+      answers.flatMap(([status, lane, turn]): ArmedTurn[] => (status === 'accepted' && lane && turn ? [[lane, turn]] : [])),
+    );
+    if (replicas < waitReplicas) throw new Error(`Expected ${waitReplicas} replicas to hold the events, got ${replicas}`);
 
-    const turns: ArmedTurn[] = [];
     const again: Pending[] = [];
     for (const [index, pending] of batch.entries()) {
-      const [status, detail = '', turn = 0] = answers[index] ?? ['failed', 'no answer'];
+      const [status, detail = ''] = answers[index] ?? ['failed', 'no answer'];
       if (status === 'accepted') {
-        if (turn > 0) turns.push([detail, turn]);
         pending.settle?.({ status: 'accepted' });
       } else if (status === 'duplicate') {
         pending.settle?.({ status: pending.uncertain ? 'accepted' : 'duplicate' });
@@ -189,16 +195,7 @@ export class ShardAcceptor {
         again.push(pending);
       }
     }
-    if (turns.length > 0) this.#arm(turns);
     if (again.length > 0) this.#again(again);
-  }
-
-  async #awaitReplicas(): Promise<void> {
-    const wanted = this.#settings.waitReplicas;
-    if (wanted === 0) return;
-    // A duplicate waits too: the try that wrote it may not have reached the replicas.
-    const reached = (await this.#client.call('WAIT', String(wanted), String(this.#settings.tryTimeoutMs))) as number;
-    if (reached < wanted) throw new Error(`Expected ${wanted} replicas to hold the events, got ${reached}`);
   }
 }
 

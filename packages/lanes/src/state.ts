@@ -112,6 +112,8 @@ export class RunState {
   }
 
   #learn(collection: string, id: string, stored: string | undefined): void {
+    // A read that was late must not undo what the run has written since.
+    if (this.#known.get(collection)?.has(id)) return;
     const json = stored?.slice(stored.indexOf(' ') + 1);
     entry(this.#known, collection, () => new Map<string, string | undefined>()).set(id, json);
   }

@@ -43,6 +43,7 @@ export class StoreRoom {
 
   async #probe(): Promise<void> {
     const nodes = this.#client instanceof Redis ? [this.#client] : this.#client.nodes('master');
+    if (nodes.length === 0) throw new Error('Expected a cluster with masters, got none');
     const answers = await Promise.all(nodes.map((node) => node.info('memory')));
     const full = answers.some((info) => {
       const most = field(info, 'maxmemory');

@@ -46,7 +46,7 @@ export interface TurnObserver {
 
 /** A turn takes no further event after this long, so that merchants take turns. */
 const TURN_BUDGET_MS = 500;
-/** Crashes of a lane's head alone, after those that made it run alone, that make it a dead letter. */
+/** Crashes in all that make a lane's head a dead letter: two in company, then three alone. */
 const CRASHES_MAX = 5;
 const NEWER_VERSION_WAIT_MS = 30_000;
 /** Bodies of the events committed last are kept for reading, up to this size in a shard. */
@@ -118,11 +118,12 @@ export class TurnTaker {
 
     const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
     const claim = await this.#protocol.claim(lane, turn, fence, limits);
+    if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
     if (claim.status !== 'run' && claim.status !== 'replay') return;
     const replay = claim.status === 'replay';
 
     const events = await this.#decode(lane, claim.elements);
-    let { failedAttempts } = claim;
+    let failedAttempts = replay ? 0 : claim.failedAttempts;
     let from = 0;
     for (;;) {
       const head = events[from];
@@ -158,7 +159,10 @@ export class TurnTaker {
       elements.map(async (element) => {
         const event = decodeRecord(element);
         if (event.bodyToken === undefined) return event;
-        return { ...event, body: (await this.#client.get(this.#keys.body(event.bodyToken))) ?? '' };
+        const body = await this.#client.get(this.#keys.body(event.bodyToken));
+        // The event was committed meanwhile, by whoever was given the lane after this turn had frozen.
+        if (body === null) throw new Error(`Expected the body of event ${event.seq} of ${lane}, got none`);
+        return { ...event, body };
       }),
     );
     for (const [index, event] of events.entries()) {
@@ -188,7 +192,7 @@ export class TurnTaker {
       const attempt = index === 0 ? failedAttempts + 1 : 1;
       const result = await this.#attempt(event, plan, attempt, replay, state, signal);
       if (result === 'aborted') break;
-      if (result === 'unhandled' && isInternalTopic(event.topic)) {
+      if (!replay && result === 'unhandled' && isInternalTopic(event.topic)) {
         return { settled, failed: { event, attempt: attempt - 1, failure: newerVersionNeeded(event.topic) } };
       }
       if (typeof result === 'string') {

@@ -138,10 +138,41 @@ test('an id is new again when its window is over', async () => {
     const [digest] = await client.hkeysBuffer(key);
     const value = await client.hgetBuffer(key, digest ?? Buffer.alloc(0));
     if (!digest || !value) throw new Error('Expected a remembered id');
-    value.writeUInt16BE((value.readUInt16BE(9) - 61 + 65_536) % 65_536, 9);
+    value.writeUIntBE((value.readUIntBE(9, 3) - 3_601 + 2 ** 24) % 2 ** 24, 9, 3);
     await client.hset(key, digest, value);
   }
   expect(await acceptor.accept(one)).toEqual({ status: 'accepted' });
+});
+
+test('an id is still known when the clock of the store goes back', async () => {
+  const acceptor = engine.acceptor();
+  const one = request('1');
+  await acceptor.accept(one);
+  const client = engine.redis();
+  for (const key of await client.keys(`${new ShardKeys(engine.prefix, 0).base}:seen:*`)) {
+    const [digest] = await client.hkeysBuffer(key);
+    const value = await client.hgetBuffer(key, digest ?? Buffer.alloc(0));
+    if (!digest || !value) throw new Error('Expected a remembered id');
+    value.writeUIntBE((value.readUIntBE(9, 3) + 90) % 2 ** 24, 9, 3);
+    await client.hset(key, digest, value);
+  }
+  expect(await acceptor.accept(one)).toEqual({ status: 'duplicate' });
+});
+
+test('a body that is nested too deep to be written as JSON is read as text', async () => {
+  const acceptor = engine.acceptor();
+  const body = `{"merchant_id":1,"x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+  await acceptor.accept(request('1', { eventId: 'deep', body }));
+  expect(await (await readyInspector()).event('violet', 'deep')).toMatchObject({ payload: body });
+});
+
+test('lanes that were armed last before a shutdown have their turn job', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('2'));
+  await acceptor.stop(1_000);
+  const client = engine.redis();
+  expect(await client.llen(`${new ShardKeys(engine.prefix, 0).base}:turns:wait`)).toBe(2);
 });
 
 test('a quarantined event is a dead letter with its body, known again, and in no lane', async () => {

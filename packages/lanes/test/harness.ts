@@ -105,7 +105,7 @@ export class Engine {
       ...overrides,
     });
     acceptor.start();
-    this.#ends.unshift(() => acceptor.stop());
+    this.#ends.unshift(() => acceptor.stop(1_000));
     return acceptor;
   }
 

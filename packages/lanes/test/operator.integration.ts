@@ -63,6 +63,37 @@ test('a lane that was never seen is unknown to every verb', async () => {
   }
 });
 
+test('a lane that waits for its retry is attempted at once when it was paused and is resumed', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  let attempts = 0;
+  const worker = await engine.worker(
+    deciderOf(() => {
+      if (++attempts === 1) throw Object.assign(new Error('later'), { retryAfterMs: 3_600_000 });
+    }),
+  );
+  await waitFor(async () => (await inspector.lane('violet:1'))?.state === 'retrying');
+  expect(await operator.act('violet:1', 'pause')).toBe('done');
+  expect(await operator.act('violet:1', 'resume')).toBe('done');
+  await waitFor(() => worker.counts.commits.length === 1);
+  expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
+});
+
+test('a discarded event says so', async () => {
+  const acceptor = engine.acceptor();
+  const one = request('1');
+  await acceptor.accept(one);
+  const worker = await engine.worker(
+    deciderOf(() => {
+      throw new PermanentError('broken');
+    }),
+  );
+  await waitFor(() => worker.counts.commits.length === 1);
+  const [letter] = (await inspector.deadLetters({}, { limit: 1 })).items;
+  await operator.discard(letter?.id ?? '');
+  expect(await inspector.event('violet', one.event.eventId)).toMatchObject({ state: 'discarded' });
+});
+
 test('a blocked head is attempted again when an operator says so, and passes once its cause is gone', async () => {
   const acceptor = engine.acceptor();
   await acceptor.accept(request('1'));
@@ -150,6 +181,7 @@ test('a replayed dead letter is processed before what waits, keeps its identity,
   expect(await inspector.event('violet', requests[0]?.event.eventId ?? '')).toMatchObject({ state: 'processed', seq: 1 });
   expect(await inspector.event('violet', requests[2]?.event.eventId ?? '')).toMatchObject({ state: 'processed', seq: 3 });
   expect(await operator.replay(id)).toBe('unknown');
+  expect((await inspector.overview()).events).toMatchObject({ waiting: 0, processed: 4 });
   expect(worker.counts.violations).toEqual([]);
 });
 

@@ -110,9 +110,44 @@ test('a failure that is recorded twice counts once', async () => {
   const failure = { fence, seq: 1, attempt: 1, mode: 'retry' as const, delayMs: 500, error: 'no' };
   expect(await protocol.fail(lane, failure)).toEqual({ status: 'retry', turnToArm: 2, delayMs: 500 });
   expect(await protocol.fail(lane, failure)).toEqual({ status: 'retry', turnToArm: 2, delayMs: 500 });
-  expect(await protocol.claim(lane, 2, newFence(), limits)).toEqual({ status: 'wait' });
+});
+
+test('a head that may not be attempted yet is armed again for its time, and is not rescued in between', async () => {
+  await accepted(1);
+  const fence = newFence();
+  await claimed(1, fence);
+  await protocol.fail(lane, { fence, seq: 1, attempt: 1, mode: 'retry', delayMs: 500, error: 'no' });
+  expect(await protocol.claim(lane, 2, newFence(), limits)).toEqual({ status: 'wait', turnToArm: 3, delayMs: 500 });
+  expect(await protocol.rescue(lane, now + 1)).toEqual({ status: 'well' });
   now += 500;
-  expect((await claimed(2, newFence())).failedAttempts).toBe(1);
+  expect(await protocol.claim(lane, 2, newFence(), limits)).toEqual({ status: 'stale' });
+  expect((await claimed(3, newFence())).failedAttempts).toBe(1);
+});
+
+test('a commit that kept the lane and is sent again finds the lane still its own', async () => {
+  await accepted(2);
+  const fence = newFence();
+  const { events } = await claimed(1, fence);
+  const first = commitOf(events.slice(0, 1), fence, { ending: 'keep' });
+  expect(await protocol.commit(lane, first)).toEqual({ status: 'kept' });
+  expect(await protocol.commit(lane, first)).toEqual({ status: 'kept' });
+  expect(await protocol.commit(lane, commitOf(events.slice(1), fence))).toEqual({ status: 'idle' });
+});
+
+test('a release without events that is sent twice names the same turn', async () => {
+  await accepted(1);
+  const fence = newFence();
+  await claimed(1, fence);
+  const release = commitOf([], fence);
+  expect(await protocol.commit(lane, release)).toEqual({ status: 'yielded', turnToArm: 2 });
+  expect(await protocol.commit(lane, release)).toEqual({ status: 'already', turnToArm: 2 });
+});
+
+test('a run that ended without a word counts as a crash, whoever finds the lane first', async () => {
+  await accepted(1);
+  await claimed(1, newFence());
+  now += 10_001;
+  expect(await claimed(1, newFence())).toMatchObject({ crashes: 1 });
 });
 
 test('a commit whose first event is not the head is refused', async () => {

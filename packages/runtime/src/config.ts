@@ -133,19 +133,27 @@ export const commonFields = {
 
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
-/** Variables of every process that uses Redis. Outside production REDIS_URL defaults to the usual port of this machine. */
-export const redisFields = {
+/**
+ * Variables of every process that uses Redis. Outside production REDIS_URL defaults to the usual port of this machine.
+ * `check` throws an error with a message that names the allowed forms, and not the URL: it may hold a password.
+ */
+export const redisFields = (check: (url: string) => unknown) => ({
   REDIS_URL: fields.requiredInProduction(
     z
       .string()
       .optional()
       .transform((raw, context): string => {
         if (raw === undefined) return LOCAL_REDIS;
-        if (/^redis[a-z+-]*:\/\/[^\s]+$/i.test(raw)) return raw;
-        context.addIssue({
-          code: 'custom',
-          message: 'Expected a URL like redis://host:6379, got something else (not shown, it may hold a password). Correct it.',
-        });
+        try {
+          check(raw);
+          return raw;
+        } catch (error) {
+          const message = error instanceof Error ? error.message : String(error);
+          context.addIssue({
+            code: 'custom',
+            message: `${message}. The value is not shown, it may hold a password. Correct it.`,
+          });
+        }
         return z.NEVER;
       }),
   ),
@@ -156,4 +164,4 @@ export const redisFields = {
       error: 'Expected 1 to 64 letters, digits, dots, dashes or underscores. Choose such a prefix, or unset it for syncline.',
     }),
   SHARDS: fields.integer({ default: 1, min: 1, max: 1_024 }),
-};
+});

@@ -2,10 +2,12 @@ import { fields } from './config';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** Remembered ids carry their minute in 16 bits, which tells apart some 45 days. */
+/** Remembered ids carry their second in 24 bits, which tells apart some 194 days. */
 const LONGEST_MS = 30 * 24 * HOUR_MS;
 
-const window = (defaultMs: number) => fields.integer({ default: defaultMs, min: MINUTE_MS, max: LONGEST_MS });
+const SHORTEST_MS = 1_000;
+
+const window = (defaultMs: number) => fields.integer({ default: defaultMs, min: SHORTEST_MS, max: LONGEST_MS });
 
 /** How long event ids are remembered: each window covers its sender's retries. The ingress and whoever reads events by id must agree on them. */
 export const dedupFields = {

@@ -100,7 +100,7 @@ function keptSecrets(env: Environment, file: string): Readonly<Record<string, st
 }
 
 function store(file: string, secrets: Readonly<Record<string, string | undefined>>, replace: boolean): void {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}`;
   const lines = Object.entries(secrets).map(([variable, value]) => `${variable}=${value ?? ''}\n`);
   try {

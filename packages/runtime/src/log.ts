@@ -1,4 +1,4 @@
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import type { LogLevel } from './config';
 
 export type { Logger };
@@ -10,6 +10,13 @@ export function createLogger({ name, level }: { name: string; level: LogLevel })
       level,
       base: { process: name },
       timestamp: stdTimeFunctions.isoTime,
+      // A failed command of a Redis client carries its arguments, a password among them.
+      serializers: {
+        err: (error: Error) => {
+          const { command: _command, ...shown } = stdSerializers.err(error) as unknown as Record<string, unknown>;
+          return shown;
+        },
+      },
       formatters: { level: (label) => ({ level: label }) },
       redact: {
         paths: ['authorization', 'headers.authorization', 'req.headers.authorization', 'token', 'secret', 'secrets', 'password'],

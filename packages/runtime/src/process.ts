@@ -54,7 +54,11 @@ export function runProcess(name: string, start: (context: ProcessContext) => Pro
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
 
-  const started = (async () => start({ env: withDevelopmentSecrets(process.env).env, log }))();
+  const started = (async () => {
+    const { env, filled, file } = withDevelopmentSecrets(process.env);
+    if (filled.length > 0) log.info({ variables: filled, file }, 'using development secrets');
+    return start({ env, log });
+  })();
 
   const stop = async (reason: string): Promise<void> => {
     if (stopRequestedAt !== undefined) {

@@ -60,8 +60,13 @@ test('a list is split at commas, without spaces and empty items', () => {
   expect(one(fields.list(), ' new , old,, ')).toEqual(['new', 'old']);
 });
 
+/** Stands in for the engine's reading of a Redis URL. */
+const anyUrl = (url: string): void => {
+  if (!/^redis[a-z+-]*:\/\/[^\s]+$/i.test(url)) throw new RangeError('Expected a URL like redis://host:6379');
+};
+
 test('in production a required variable must be set; elsewhere it has its default', () => {
-  const schema = z.object({ ...redisFields, TOKEN: fields.requiredInProduction(fields.text()) });
+  const schema = z.object({ ...redisFields(anyUrl), TOKEN: fields.requiredInProduction(fields.text()) });
   expect(loadConfig(schema, {}).REDIS_URL).toBe('redis://127.0.0.1:6379');
   expect(problemsOf(() => loadConfig(schema, { NODE_ENV: 'production' }))).toEqual([
     expect.stringMatching(/^REDIS_URL: Expected a value, got none/),
@@ -71,15 +76,17 @@ test('in production a required variable must be set; elsewhere it has its defaul
 
 test('a Redis URL of another form is refused without showing it, because it may hold a password', () => {
   for (const url of ['localhost:6379', 'http://user:hunter2@host', 'redis://', 'redis://with space:hunter2@host']) {
-    const [problem] = problemsOf(() => loadConfig(z.object(redisFields), { REDIS_URL: url }));
+    const [problem] = problemsOf(() => loadConfig(z.object(redisFields(anyUrl)), { REDIS_URL: url }));
     expect(problem).toMatch(/^REDIS_URL: Expected a URL like/);
     expect(problem).not.toContain('hunter2');
   }
-  expect(loadConfig(z.object(redisFields), { REDIS_URL: 'rediss://:pw@host:6380/2' }).REDIS_URL).toBe('rediss://:pw@host:6380/2');
+  expect(loadConfig(z.object(redisFields(anyUrl)), { REDIS_URL: 'rediss://:pw@host:6380/2' }).REDIS_URL).toBe(
+    'rediss://:pw@host:6380/2',
+  );
 });
 
 test('the common variables have the documented defaults', () => {
-  expect(loadConfig(z.object({ ...commonFields, ...redisFields }), {})).toEqual({
+  expect(loadConfig(z.object({ ...commonFields, ...redisFields(anyUrl) }), {})).toEqual({
     BIND_HOST: '127.0.0.1',
     LOG_LEVEL: 'info',
     SHUTDOWN_TIMEOUT_MS: 10_000,
@@ -91,5 +98,5 @@ test('the common variables have the documented defaults', () => {
 });
 
 test.each(['{a}', 'a b', 'a:b', 'x'.repeat(65)])('the key prefix %s is refused', (prefix) => {
-  expect(problemsOf(() => loadConfig(z.object(redisFields), { KEY_PREFIX: prefix }))).toHaveLength(1);
+  expect(problemsOf(() => loadConfig(z.object(redisFields(anyUrl)), { KEY_PREFIX: prefix }))).toHaveLength(1);
 });
