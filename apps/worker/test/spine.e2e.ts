@@ -63,10 +63,14 @@ async function send(eventId: string): Promise<number> {
   return response.status;
 }
 
-async function read(apiPath: string): Promise<{ items: Record<string, unknown>[] } & Record<string, unknown>> {
+interface Listing {
+  items: { eventId: string; outcome: string; attempt: number }[];
+}
+
+async function read(apiPath: string): Promise<Listing> {
   const response = await fetch(`${consoleApp.url}/api/v1${apiPath}`, { headers: { Authorization: `Bearer ${TOKEN}` } });
   if (response.status !== 200) throw new Error(`${apiPath} answered ${response.status}`);
-  return (await response.json()) as { items: Record<string, unknown>[] } & Record<string, unknown>;
+  return (await response.json()) as Listing;
 }
 
 const historyOf = async () =>
