@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { Event } from '@syncline/events';
 import { Arming } from './arming';
 import { closeConnection, openConnection, type RedisClient } from './connection';
 import { type DataSet, DataSetMismatchError, openDataSet } from './data-set';
 import { shardOf } from './keys';
 import type { Logger } from './logger';
-import { encodeRecord } from './record';
+import { encodeRecord, newBodyToken } from './record';
 import { type Pending, ShardAcceptor } from './shard-acceptor';
 import { StoreRoom } from './store-room';
 
@@ -115,20 +114,23 @@ class BatchingAcceptor implements Acceptor {
 
   start(): void {
     this.#room.start();
-    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
-    this.#open().catch(() => undefined);
+    const open = (): void => {
+      this.#open().catch((error: unknown) => this.#settings.log.debug({ err: error }, 'the data set is not open yet'));
+    };
+    this.#client.on('ready', open);
+    if (this.#client.status === 'ready') open();
   }
 
   accept(request: AcceptRequest): Promise<AcceptResult> {
     if (this.#stopped) return Promise.resolve({ status: 'overloaded' });
     if (this.#room.full) return Promise.resolve({ status: 'full' });
-    const bodyToken = randomBytes(12).toString('base64url');
-    const encoded = encodeRecord(request.event, request.quarantine ? undefined : bodyToken);
+    const encoded = encodeRecord(request.event, request.quarantine ? undefined : newBodyToken);
     if (this.#waiting >= WAITING_MAX_REQUESTS || this.#waitingBytes + encoded.bytes > WAITING_MAX_BYTES) {
       return Promise.resolve({ status: 'overloaded' });
     }
     this.#waiting++;
     this.#waitingBytes += encoded.bytes;
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
     return new Promise((resolve) => {
       const settle = (result: AcceptResult): void => {
         this.#waiting--;
@@ -139,7 +141,6 @@ class BatchingAcceptor implements Acceptor {
       const pending: Pending = {
         request,
         encoded,
-        bodyToken,
         // Deadlines are looked at every so often: none may be missed by that.
         deadline: performance.now() + this.#settings.acceptTimeoutMs - SWEEP_MS,
         arrival: this.#arrivals++,
@@ -185,7 +186,9 @@ class BatchingAcceptor implements Acceptor {
 
   #sweep(): void {
     const now = performance.now();
-    if (!this.#opened && this.#waiting === 0) this.#open().catch(() => undefined);
     for (const shard of this.#shards) shard.expire(now);
+    if (this.#waiting > 0) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Event, SequencedEvent } from '@syncline/events';
 
 /** Bodies above this many bytes are stored in a key of their own, so that lists stay cheap to walk. */
@@ -24,16 +25,22 @@ interface RecordHeader {
 export interface EncodedRecord {
   /** `bytes receivedAt header\nbody`; the accept step puts the seq and a space before it. */
   readonly record: string;
-  /** The body when it is kept apart, else empty. */
+  /** The body when it is kept apart, and the token of its key; else both empty. */
   readonly body: string;
+  readonly bodyToken: string;
   /** Size that counts towards limits, body included. */
   readonly bytes: number;
 }
 
-/** `bodyToken` names the key for a body that is too large to be inline; without it every body is. */
-export function encodeRecord(event: Event, bodyToken?: string): EncodedRecord {
+/** Names the key of one body kept apart. */
+export function newBodyToken(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+/** `newToken` names the key for a body that is too large to be inline; without it every body is. */
+export function encodeRecord(event: Event, newToken?: () => string): EncodedRecord {
   const bodyBytes = Buffer.byteLength(event.body);
-  const apart = bodyToken !== undefined && bodyBytes > INLINE_BODY_BYTES;
+  const bodyToken = newToken && bodyBytes > INLINE_BODY_BYTES ? newToken() : undefined;
   const header: RecordHeader = {
     v: RECORD_VERSION,
     s: event.source,
@@ -43,11 +50,14 @@ export function encodeRecord(event: Event, bodyToken?: string): EncodedRecord {
     at: event.receivedAt,
     ...(Object.keys(event.headers).length > 0 && { h: event.headers }),
     ...(event.bodyEncoding === 'base64' && { e: 'base64' }),
-    ...(apart && { b: bodyToken }),
+    ...(bodyToken !== undefined && { b: bodyToken }),
   };
   const text = JSON.stringify(header);
   const bytes = Buffer.byteLength(text) + bodyBytes;
-  return { record: `${bytes} ${event.receivedAt} ${text}\n${apart ? '' : event.body}`, body: apart ? event.body : '', bytes };
+  const record = `${bytes} ${event.receivedAt} ${text}\n`;
+  return bodyToken === undefined
+    ? { record: record + event.body, body: '', bodyToken: '', bytes }
+    : { record, body: event.body, bodyToken, bytes };
 }
 
 /** A record with its place, all in one: the form in which an event outlives its lane's queue. */

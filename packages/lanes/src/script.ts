@@ -39,11 +39,10 @@ export class Script {
   ): Promise<{ answer: unknown; replicas: number }> {
     if (!wait) return { answer: await this.run(client, keys, args), replicas: 0 };
     const run = async (command: 'evalsha' | 'eval', script: string): Promise<[unknown, number]> => {
-      const results = await client
-        .pipeline()
-        [command](script, keys.length, ...keys, ...args)
-        .call('WAIT', String(wait.replicas), String(wait.timeoutMs))
-        .exec();
+      const pipeline = client.pipeline();
+      pipeline[command](script, keys.length, ...keys, ...args);
+      pipeline.call('WAIT', String(wait.replicas), String(wait.timeoutMs));
+      const results = await pipeline.exec();
       const [ran, waited] = results ?? [];
       const error = ran?.[0] ?? waited?.[0];
       if (error) throw error;

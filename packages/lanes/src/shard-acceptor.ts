@@ -21,7 +21,6 @@ const TRY_AGAIN_MS = 50;
 export interface Pending {
   readonly request: AcceptRequest;
   readonly encoded: EncodedRecord;
-  readonly bodyToken: string;
   readonly deadline: number;
   readonly arrival: number;
   /** An earlier try of this request may have run: a duplicate is then most likely its own. */
@@ -149,12 +148,12 @@ export class ShardAcceptor {
       keys.deadIndex,
     ];
     const args: (string | number | Buffer)[] = ['', batch.length, LOG_MAX_ENTRIES];
-    for (const { request, encoded, bodyToken } of batch) {
+    for (const { request, encoded } of batch) {
       const { event, aliases, quarantine } = request;
       const windowMs = this.#settings.dedupWindowMs(event.source);
       const slices = slicesAround(windowMs, now);
       const ids = [event.eventId, ...aliases];
-      keyNames.push(keys.lane(event.lane), keys.queue(event.lane), keys.body(bodyToken));
+      keyNames.push(keys.lane(event.lane), keys.queue(event.lane), keys.body(encoded.bodyToken));
       args.push(
         event.lane,
         encoded.record,
