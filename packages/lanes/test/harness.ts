@@ -128,8 +128,8 @@ export class Engine {
       log: silent,
       ...overrides,
     });
-    await worker.start();
     this.#ends.unshift(() => worker.stop(1_000));
+    await worker.start();
     return Object.assign(worker, { counts });
   }
 
