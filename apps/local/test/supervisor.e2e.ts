@@ -204,7 +204,7 @@ describe('a running set', () => {
     for (const part of [
       `Development secrets: VIOLET_APP_SECRET, `,
       `${run.data}/development.env (mode 600)`,
-      /^Redis: (redis|valkey)-server \d+\.\d+\.\d+ \(PATH: .*data in .*\/redis$/m,
+      /^Redis: (redis|valkey)-server \d+\.\d+\.\d+ \((?:PATH|private copy): .*data in .*\/redis$/m,
       `ingress: ready at http://127.0.0.1:${INGRESS_PORT}`,
       'worker: ready at',
       'console: ready at',
