@@ -5,7 +5,8 @@ import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
 import { LaneProtocol } from './protocol';
 
-const ROUND_MS = 1_000;
+/** Between two rounds. */
+export const RESCUE_ROUND_MS = 1_000;
 const LANES_A_ROUND = 100;
 /** How long an arming may be on its way before the queue counts as having passed it. */
 const GRACE_MS = 2_000;
@@ -21,8 +22,6 @@ export class Rescuer {
   readonly #arm: (turn: ArmedTurn) => void;
   readonly #rescued: (cause: 'lease' | 'arming') => void;
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #underWay = false;
 
   constructor(dependencies: {
     client: RedisClient;
@@ -39,24 +38,8 @@ export class Rescuer {
     this.#log = dependencies.log;
   }
 
-  start(): void {
-    this.#timer ??= setInterval(() => {
-      if (this.#underWay) return;
-      this.#underWay = true;
-      this.#rescue()
-        .catch((error: unknown) => this.#log.warn({ err: error }, 'a round of rescues failed'))
-        .finally(() => {
-          this.#underWay = false;
-        });
-    }, ROUND_MS);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  async #rescue(): Promise<void> {
+  /** One round. */
+  async rescue(): Promise<void> {
     const keys = this.#keys;
     const [now, queueHeadAt] = await Promise.all([this.#serverNow(), this.#queueHeadAt()]);
     const lostBefore = Math.min(now, queueHeadAt ?? now) - GRACE_MS;

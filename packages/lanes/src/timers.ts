@@ -7,7 +7,8 @@ import { Script } from './script';
 
 const fireScript = new Script('fire', 'append');
 
-const ROUND_MS = 250;
+/** Between two rounds: a timer is about this late at most. */
+export const TIMER_ROUND_MS = 250;
 const TIMERS_A_ROUND = 500;
 /** Entries that the log of received events is cut to; one holds the events of one call. */
 export const LOG_MAX_ENTRIES = 20_000;
@@ -22,8 +23,6 @@ export class Timers {
   readonly #keys: ShardKeys;
   readonly #arm: (turn: ArmedTurn) => void;
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #underWay = false;
 
   constructor(dependencies: { client: RedisClient; keys: ShardKeys; arm: (turn: ArmedTurn) => void; log: Logger }) {
     this.#client = dependencies.client;
@@ -32,24 +31,8 @@ export class Timers {
     this.#log = dependencies.log;
   }
 
-  start(): void {
-    this.#timer ??= setInterval(() => {
-      if (this.#underWay) return;
-      this.#underWay = true;
-      this.#fireDue()
-        .catch((error: unknown) => this.#log.warn({ err: error }, 'a round of timers failed'))
-        .finally(() => {
-          this.#underWay = false;
-        });
-    }, ROUND_MS);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  async #fireDue(): Promise<void> {
+  /** One round. */
+  async fireDue(): Promise<void> {
     const due = await this.#client.zrangebyscore(this.#keys.timers, '-inf', Date.now(), 'LIMIT', 0, TIMERS_A_ROUND);
     await Promise.all(due.map((timer) => this.#fire(timer)));
   }

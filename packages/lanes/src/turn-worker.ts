@@ -5,8 +5,9 @@ import { closeConnection, openConnection, type RedisClient } from './connection'
 import { openDataSet } from './data-set';
 import { ShardKeys } from './keys';
 import type { Logger } from './logger';
-import { Rescuer } from './rescuer';
-import { Timers } from './timers';
+import { RESCUE_ROUND_MS, Rescuer } from './rescuer';
+import { Rounds } from './rounds';
+import { TIMER_ROUND_MS, Timers } from './timers';
 import { leaseMsFor, type TurnObserver, type TurnSettings, TurnTaker } from './turn';
 
 export interface TurnWorkerSettings extends TurnSettings {
@@ -45,7 +46,7 @@ class BullTurnWorker implements TurnWorker {
   readonly #queueClient: RedisClient;
   readonly #arming: Arming;
   readonly #workers: Worker<TurnJob>[] = [];
-  readonly #rounds: (Rescuer | Timers)[] = [];
+  readonly #rounds: Rounds[] = [];
   /** The ends of the turn jobs under way. */
   readonly #ends = new Set<AbortController>();
   #stopping = false;
@@ -149,9 +150,11 @@ class BullTurnWorker implements TurnWorker {
     });
     this.#workers.push(worker);
     const armNow = (turn: [string, number]): void => arm(turn, 0);
+    const rescuer = new Rescuer({ client: this.#client, keys, arm: armNow, rescued: (cause) => observer.rescued(cause), log });
+    const timers = new Timers({ client: this.#client, keys, arm: armNow, log });
     const rounds = [
-      new Rescuer({ client: this.#client, keys, arm: armNow, rescued: (cause) => observer.rescued(cause), log }),
-      new Timers({ client: this.#client, keys, arm: armNow, log }),
+      new Rounds(RESCUE_ROUND_MS, () => rescuer.rescue(), log),
+      new Rounds(TIMER_ROUND_MS, () => timers.fireDue(), log),
     ];
     for (const round of rounds) round.start();
     this.#rounds.push(...rounds);

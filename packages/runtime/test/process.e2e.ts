@@ -67,7 +67,11 @@ test('the process stops when whoever read its output and held its channel is gon
 test('a configuration error prints every problem and exits with 78', async () => {
   const { output, exit } = run('throw new ConfigurationError(["A_PORT: Expected this", "B_PORT: Expected that"]);');
   expect(await exit).toEqual([78, null]);
-  expect(output()).toMatch(/^tested cannot start:\n {2}A_PORT: Expected this\n {2}B_PORT: Expected that\n$/m);
+  // Beside its problems the process only logs where its development secrets are.
+  const problems = output()
+    .split('\n')
+    .filter((line) => !line.startsWith('{'));
+  expect(problems).toEqual(['tested cannot start:', '  A_PORT: Expected this', '  B_PORT: Expected that', '']);
 });
 
 test('a stop that takes too long ends with 1 after SHUTDOWN_TIMEOUT_MS', async () => {
