@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from './clock';
 import { CommandFailure, Interrupted, networkReason } from './failure';
 import { jsonOf } from './json';

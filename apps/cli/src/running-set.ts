@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { dataDirectory, developmentSecretsFile, type Environment, readDevelopmentSecrets } from '@syncline/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CommandFailure } from './failure';
 
 const runningSchema = z.looseObject({ ingressUrl: z.url(), consoleUrl: z.url() });

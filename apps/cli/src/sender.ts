@@ -1,5 +1,5 @@
 import { violet } from '@syncline/senders';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from './clock';
 import { CommandFailure, Interrupted, networkReason, throwIfInterrupted } from './failure';
 import { jsonOf } from './json';

@@ -1,7 +1,7 @@
 import { laneOf } from '@syncline/events';
 import { laneVerbs, type Operator } from '@syncline/lanes';
 import express, { type RequestHandler, Router } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Api, parameterOf, post } from './api';
 import { Refusal } from './errors';
 import { presentLane } from './present';

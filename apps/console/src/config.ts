@@ -1,6 +1,6 @@
 import { parseRedisUrl } from '@syncline/lanes';
 import { commonFields, dedupFields, fields, redisFields } from '@syncline/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The variables of the console. The dedup windows are to be those of the ingress: within them an event is found by its id. */
 export const consoleConfig = z.object({

@@ -1,7 +1,7 @@
 import { parseRedisUrl } from '@syncline/lanes';
 import { commonFields, dedupFields, fields, redisFields } from '@syncline/runtime';
 import { senders, signatureEncodings } from '@syncline/senders';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { OpenSource } from './receive';
 
 const MIB = 1024 * 1024;

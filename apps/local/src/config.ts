@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { commonFields, type Environment, fields, loadConfig, repositoryRoot } from '@syncline/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One app that the supervisor runs: a script that serves HTTP and starts through `runProcess`. */
 export interface AppDefinition {

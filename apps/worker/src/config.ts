@@ -1,7 +1,7 @@
 import { parseRedisUrl } from '@syncline/lanes';
 import { readFileSync } from 'node:fs';
 import { commonFields, fields, redisFields } from '@syncline/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const DAY_MS = 24 * 3_600_000;
 const policies = ['park', 'block'] as const;

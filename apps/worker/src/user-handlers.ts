@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Handler } from '@syncline/catalog';
 import { ConfigurationError } from '@syncline/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const fields = ['name', 'source', 'topics', 'payload', 'external', 'reads', 'handle'];
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The two kinds of sync that a merchant has, each with a track of its own. */
 export const trackNames = ['product', 'collection'] as const;

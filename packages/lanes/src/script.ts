@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { RedisClient } from './connection';
 
-const directory = join(__dirname, '..', 'lua');
+/** Beside the package's manifest, wherever the code that asks has been bundled into. */
+const directory = join(dirname(require.resolve('@syncline/lanes/package.json')), 'lua');
 const read = (name: string): string => readFileSync(join(directory, `${name}.lua`), 'utf8');
 
 /** One atomic step of the protocol, kept in a Lua file; its header tells keys, arguments and answers. */

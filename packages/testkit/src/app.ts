@@ -26,14 +26,25 @@ export interface SpawnedApp {
 
 export type ServingApp = 'ingress' | 'worker' | 'console';
 
+export interface SpawnSettings {
+  /** The folder under which the built apps are; the clone by default. */
+  readonly root?: string;
+  /** Told the process's id at once, before it has started. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
 /**
- * Starts `apps/<name>/dist/main.js` with only the given environment (and PATH, HOME), on a free port unless its port variable is given.
+ * Starts `apps/<name>/dist/main.js` under `root` with only the given environment (and PATH, HOME), on a free port unless its port variable is given.
  * Resolves when the app says that it has started; rejects with its output when it exits before.
  */
-export async function spawnApp(name: ServingApp, env: Readonly<Record<string, string>> = {}): Promise<SpawnedApp> {
+export async function spawnApp(
+  name: ServingApp,
+  env: Readonly<Record<string, string>> = {},
+  { root = repositoryRoot, onSpawn }: SpawnSettings = {},
+): Promise<SpawnedApp> {
   const portVariable = `${name.toUpperCase()}_PORT`;
   const port = Number(env[portVariable] ?? (await freePort()));
-  const child = spawn(process.execPath, [path.join(repositoryRoot, 'apps', name, 'dist', 'main.js')], {
+  const child = spawn(process.execPath, [path.join(root, 'apps', name, 'dist', 'main.js')], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       PATH: process.env.PATH,
@@ -43,6 +54,7 @@ export async function spawnApp(name: ServingApp, env: Readonly<Record<string, st
       [portVariable]: String(port),
     },
   });
+  if (child.pid !== undefined) onSpawn?.(child.pid);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {

@@ -1,5 +1,11 @@
-export { type AppExit, type ServingApp, type SpawnedApp, spawnApp } from './app';
+export { type AppExit, type ServingApp, type SpawnedApp, type SpawnSettings, spawnApp } from './app';
+export { startCluster } from './cluster';
+export { type FaultProxy, type HalfOpen, startFaultProxy } from './fault-proxy';
 export { freePort } from '@syncline/runtime';
+export { type Keeper, startKeeper } from './keeper';
+export { type RedisNode, startRedisNode } from './redis-node';
+export { type RedisWhole, startSingleRedis } from './redis-whole';
+export { startSentinelSet } from './sentinel';
 export { temporaryFolder } from './temporary-folder';
 export { startTestRedis, type TestRedis, type TestRedisSettings, testRedisProgram } from './test-redis';
 export { type WaitForSettings, waitFor } from './wait-for';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What must hold of Violet's bodies for an event to mean anything; every other field is kept as it comes. Fields are absent or null at

@@ -121,8 +121,8 @@ async function launch(settings: RedisServerSettings, port: number, aof: AofCheck
   };
 }
 
-/** The same file whether this module runs compiled or from source. */
-const guardScript = path.join(__dirname, '..', '..', 'dist', 'redis', 'guard.js');
+/** The same file whether this module runs compiled, bundled or from source. */
+const guardScript = path.join(path.dirname(require.resolve('@syncline/runtime/package.json')), 'dist', 'redis', 'guard.js');
 
 function serverArguments({ directory, appendfsync = 'always' }: RedisServerSettings, port: number, logFile: string): string[] {
   const options: Record<string, string> = {
