@@ -1,5 +1,5 @@
 import { laneStates } from '@syncline/events';
-import type { Inspector, Overview, TurnObserver } from '@syncline/lanes';
+import { type Inspector, type Overview, type TurnObserver, violations } from '@syncline/lanes';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const SECOND_MS = 1_000;
@@ -43,7 +43,7 @@ export function createTurnMetrics(registry: Registry): TurnObserver {
     labelNames: ['cause'],
     registers,
   });
-  const violations = new Counter({
+  const violated = new Counter({
     name: 'syncline_invariant_violations_total',
     help: 'Broken promises of the engine. Must stay 0.',
     labelNames: ['kind'],
@@ -51,7 +51,7 @@ export function createTurnMetrics(registry: Registry): TurnObserver {
   });
   // A rate needs the zero before the first one.
   for (const cause of ['lease', 'arming']) rescuedLanes.inc({ cause }, 0);
-  violations.inc({ kind: 'order' }, 0);
+  for (const kind of violations) violated.inc({ kind }, 0);
 
   const topics = new TopicLabels();
   return {
@@ -63,7 +63,7 @@ export function createTurnMetrics(registry: Registry): TurnObserver {
     retried: ({ source, topic }) => retries.inc({ source, topic: topics.label(topic) }),
     fenced: () => fencedCommits.inc(),
     rescued: (cause) => rescuedLanes.inc({ cause }),
-    violated: (kind) => violations.inc({ kind }),
+    violated: (kind) => violated.inc({ kind }),
   };
 }
 

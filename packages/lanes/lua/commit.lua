@@ -9,9 +9,10 @@
 --       then number of counters, and name, amount of each
 --       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
 -- Returns {'fenced'}                       the fence or the head differs: nothing was done
---         {'idle'} | {'held'}              committed; no turn follows
---         {'kept'}                         committed; the lease is renewed
+--         {'idle' or 'held', 0}            committed; no turn follows
+--         {'kept', 0}                      committed; the lease is renewed
 --         {'yielded', turn to arm}         committed; the lane is released
+--         each with 'order' or 'duplicate' behind it when the history does not end right before the first event
 --         {'already', turn to arm or 0}    committed before
 --
 -- Invariant: idle is decided in the step of the pop, so a lane that holds events is armed or held. Repeatable: a commit that
@@ -43,6 +44,19 @@ for i = FIRST_EFFECT_KEY, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
   if kind ~= 'none' and kind ~= 'hash' and kind ~= 'zset' and kind ~= 'string' then
     return redis.error_reply('ERR Expected a hash, sorted set or string at ' .. KEYS[i] .. ', got ' .. kind)
+  end
+end
+
+-- What the history tells is watched, and decides nothing: `done` does.
+local violation
+local REPLAYS_LOOKED_PAST = 8
+for place = -1, (events > 0 and not replay) and -REPLAYS_LOOKED_PAST or 0, -1 do
+  local item = redis.call('LINDEX', HISTORY, place)
+  local committedSeq, replayed = string.match(item or '', '^%d+ (%d+) %d+ %a+ %[%d+,%d+,(%d)')
+  if replayed ~= '1' then
+    local before = tonumber(committedSeq or nil) or first - 1
+    violation = before >= first and 'duplicate' or before < first - 1 and 'order' or nil
+    break
   end
 end
 
@@ -123,7 +137,7 @@ if done == seq and replays == 0 then
   redis.call('HDEL', LANE, 'armed', 'lease')
   redis.call('ZREM', RUNNING, lane)
   redis.call('ZREM', HEADS, lane)
-  return { 'idle' }
+  return { 'idle', 0, violation }
 end
 if events > 0 and done < seq then
   local headReceivedAt = string.match(redis.call('LINDEX', QUEUE, 0), '^%d+ %d+ (%d+)')
@@ -133,15 +147,15 @@ if held[6] then
   redis.call('HDEL', LANE, 'armed', 'lease')
   redis.call('ZREM', RUNNING, lane)
   redis.call('HSET', HELD, lane, 'paused')
-  return { 'held' }
+  return { 'held', 0, violation }
 end
 if mode == 'keep' then
   redis.call('HSET', LANE, 'lease', now + leaseMs)
   redis.call('ZADD', RUNNING, now + leaseMs, lane)
-  return { 'kept' }
+  return { 'kept', 0, violation }
 end
 redis.call('HDEL', LANE, 'lease')
 redis.call('HSET', LANE, 'turn', turn + 1)
 redis.call('ZREM', RUNNING, lane)
 redis.call('ZADD', READY, now, lane)
-return { 'yielded', turn + 1 }
+return { 'yielded', turn + 1, violation }

@@ -6,7 +6,7 @@ export { createInspector, type Inspector, type InspectorSettings } from './inspe
 export type * from './readings';
 export type { Logger } from './logger';
 export { createTurnWorker, type TurnWorker, type TurnWorkerSettings } from './turn-worker';
-export type { TurnObserver, TurnSettings } from './turn';
+export { type TurnObserver, type TurnSettings, type Violation, violations } from './turn';
 export {
   createOperator,
   type DeadLetterFilter,

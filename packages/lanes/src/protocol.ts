@@ -22,11 +22,18 @@ export type ClaimAnswer =
   | { status: 'wait'; turnToArm: number; delayMs: number }
   | { status: 'run' | 'replay'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
 
-export type CommitAnswer = { status: 'fenced' | 'idle' | 'held' | 'kept' } | { status: 'already' | 'yielded'; turnToArm: number };
+/** `violation`: what the lane's history shows to be wrong with a commit that was done. */
+export type CommitAnswer = { readonly violation?: 'order' | 'duplicate' } & (
+  | { status: 'fenced' | 'idle' | 'held' | 'kept' }
+  | { status: 'already' | 'yielded'; turnToArm: number }
+);
 
 export type FailAnswer = { status: 'fenced' | 'blocked' } | { status: 'retry'; turnToArm: number; delayMs: number };
 
-export type RescueAnswer = { status: 'well' } | { status: 'rescued'; turnToArm: number; lost: 'lease' | 'arming' };
+/** What a lane's turn was lost with: its worker, its job, or by nothing that may happen. */
+export type LostTurn = 'lease' | 'arming' | 'unarmed';
+
+export type RescueAnswer = { status: 'well' } | { status: 'rescued'; turnToArm: number; lost: LostTurn };
 
 export interface CommitRequest {
   readonly fence: string;
@@ -98,7 +105,7 @@ export class LaneProtocol {
     for (const [name, amount] of counters) args.push(name, amount);
     args.push(effects.length);
     for (const { command, key, args: own } of effects) args.push(command, effectKeys.indexOf(key) + 1, own.length, ...own);
-    const [status, turnToArm = 0] = (await scripts.commit.run(
+    const [status, turnToArm = 0, violation] = (await scripts.commit.run(
       this.#client,
       [
         keys.lane(lane),
@@ -117,8 +124,9 @@ export class LaneProtocol {
         ...effectKeys,
       ],
       args,
-    )) as [CommitAnswer['status'], number?];
-    return status === 'yielded' || status === 'already' ? { status, turnToArm } : { status };
+    )) as [CommitAnswer['status'], number?, ('order' | 'duplicate')?];
+    const seen = violation === undefined ? {} : { violation };
+    return status === 'yielded' || status === 'already' ? { status, turnToArm, ...seen } : { status, ...seen };
   }
 
   /** Records a failed attempt of the head. */
@@ -140,9 +148,9 @@ export class LaneProtocol {
     const keys = this.#keys;
     const [status, turnToArm = 0, lost = 'lease'] = (await scripts.rescue.run(
       this.#client,
-      [keys.lane(lane), keys.ready, keys.running, keys.retrying],
+      [keys.lane(lane), keys.ready, keys.running, keys.retrying, keys.queue(lane), keys.replays(lane)],
       [this.#now(), lane, lostBefore],
-    )) as [RescueAnswer['status'], number?, ('lease' | 'arming')?];
+    )) as [RescueAnswer['status'], number?, LostTurn?];
     return status === 'rescued' ? { status, turnToArm, lost } : { status };
   }
 }

@@ -36,6 +36,8 @@ export class ShardAcceptor {
   readonly #client: RedisClient;
   readonly #arm: (turns: ArmedTurn[]) => void;
   readonly #open: () => Promise<DataSet>;
+  /** Sets the store's time in tests; its own clock otherwise. */
+  readonly #storeNow: () => string;
   #queue: Pending[] = [];
   readonly #underWay = new Set<Pending>();
   #calls = 0;
@@ -49,6 +51,7 @@ export class ShardAcceptor {
     client: RedisClient,
     arm: (turns: ArmedTurn[]) => void,
     open: () => Promise<DataSet>,
+    storeNow: () => string = () => '',
   ) {
     this.#settings = settings;
     this.#shard = shard;
@@ -56,6 +59,7 @@ export class ShardAcceptor {
     this.#client = client;
     this.#arm = arm;
     this.#open = open;
+    this.#storeNow = storeNow;
   }
 
   add(pending: Pending): void {
@@ -147,7 +151,7 @@ export class ShardAcceptor {
       keys.deadBodies,
       keys.deadIndex,
     ];
-    const args: (string | number | Buffer)[] = ['', batch.length, LOG_MAX_ENTRIES];
+    const args: (string | number | Buffer)[] = [this.#storeNow(), batch.length, LOG_MAX_ENTRIES];
     for (const { request, encoded } of batch) {
       const { event, aliases, quarantine } = request;
       const windowMs = this.#settings.dedupWindowMs(event.source);

@@ -7,9 +7,6 @@ import { Script } from './script';
 
 const fireScript = new Script('fire', 'append');
 
-/** Between two rounds: a timer is about this late at most. */
-export const TIMER_ROUND_MS = 250;
-const TIMERS_A_ROUND = 500;
 /** Entries that the log of received events is cut to; one holds the events of one call. */
 export const LOG_MAX_ENTRIES = 20_000;
 
@@ -31,10 +28,9 @@ export class Timers {
     this.#log = dependencies.log;
   }
 
-  /** One round. */
-  async fireDue(): Promise<void> {
-    const due = await this.#client.zrangebyscore(this.#keys.timers, '-inf', Date.now(), 'LIMIT', 0, TIMERS_A_ROUND);
-    await Promise.all(due.map((timer) => this.#fire(timer)));
+  /** Those that are not due, or were fired by another worker meanwhile, are left as they are. */
+  async fire(timers: readonly string[]): Promise<void> {
+    await Promise.all(timers.map((timer) => this.#fire(timer)));
   }
 
   async #fire(timer: string): Promise<void> {

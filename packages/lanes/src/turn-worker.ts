@@ -5,10 +5,12 @@ import { closeConnection, openConnection, type RedisClient } from './connection'
 import { openDataSet } from './data-set';
 import { ShardKeys } from './keys';
 import type { Logger } from './logger';
-import { RESCUE_ROUND_MS, Rescuer } from './rescuer';
+import type { LostTurn } from './protocol';
+import { Rescuer } from './rescuer';
 import { Rounds } from './rounds';
-import { TIMER_ROUND_MS, Timers } from './timers';
+import { Timers } from './timers';
 import { leaseMsFor, type TurnObserver, type TurnSettings, TurnTaker } from './turn';
+import { WATCH_ROUND_MS, Watch } from './watch';
 
 export interface TurnWorkerSettings extends TurnSettings {
   readonly redisUrl: string;
@@ -150,13 +152,22 @@ class BullTurnWorker implements TurnWorker {
     });
     this.#workers.push(worker);
     const armNow = (turn: [string, number]): void => arm(turn, 0);
-    const rescuer = new Rescuer({ client: this.#client, keys, arm: armNow, rescued: (cause) => observer.rescued(cause), log });
+    const rescued = (lost: LostTurn): void => {
+      if (lost === 'unarmed') observer.violated('unarmed');
+      else observer.rescued(lost);
+    };
+    const watch = new Watch(this.#client, keys);
+    const rescuer = new Rescuer({ client: this.#client, keys, arm: armNow, rescued, log });
     const timers = new Timers({ client: this.#client, keys, arm: armNow, log });
-    const rounds = [
-      new Rounds(RESCUE_ROUND_MS, () => rescuer.rescue(), log),
-      new Rounds(TIMER_ROUND_MS, () => timers.fireDue(), log),
-    ];
-    for (const round of rounds) round.start();
-    this.#rounds.push(...rounds);
+    const rounds = new Rounds(
+      WATCH_ROUND_MS,
+      async () => {
+        const care = await watch.look();
+        await Promise.all([timers.fire(care.dueTimers), rescuer.rescue(care)]);
+      },
+      log,
+    );
+    rounds.start();
+    this.#rounds.push(rounds);
   }
 }

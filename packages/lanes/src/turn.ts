@@ -16,9 +16,10 @@ import { HandlerTimeout } from './handler-timeout';
 import type { Settled } from './history';
 import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
-import { type CommitAnswer, type CommitRequest, LaneProtocol, newFence } from './protocol';
-import { decodeRecord, encodeElement, type StoredEvent } from './record';
-import { type Effect, EventUnit, RunState } from './state';
+import { type CommitAnswer, type CommitRequest, LaneProtocol, type LostTurn, newFence } from './protocol';
+import { decodeRecord, type StoredEvent } from './record';
+import { retention } from './retention';
+import { EventUnit, RunState } from './state';
 
 export interface TurnSettings {
   readonly decider: Decider;
@@ -40,9 +41,13 @@ export interface TurnObserver {
   retried(event: SequencedEvent): void;
   /** A commit that was refused because the turn no longer owned its lane. */
   fenced(): void;
-  rescued(cause: 'lease' | 'arming'): void;
-  violated(kind: string): void;
+  rescued(cause: Exclude<LostTurn, 'unarmed'>): void;
+  violated(kind: Violation): void;
 }
+
+/** Promises that are watched in operation: events of a lane in order, no effect twice, no lane forgotten. */
+export const violations = ['order', 'duplicate', 'unarmed'] as const;
+export type Violation = (typeof violations)[number];
 
 /** A turn takes no further event after this long, so that merchants take turns. */
 const TURN_BUDGET_MS = 500;
@@ -267,7 +272,9 @@ export class TurnTaker {
     ending: CommitRequest['ending'],
   ): Promise<CommitAnswer> {
     const { historyMaxItems, historyMaxAgeMs } = this.#settings;
-    const effects = [...state.effects(), ...this.#retention(lane, laneNumber, settled)];
+    const now = Date.now();
+    const kept = retention({ keys: this.#keys, shard: this.#shard, laneNumber, settled, now, historyMaxAgeMs });
+    const effects = [...state.effects(), ...kept];
     const answer = await this.#protocol.commit(lane, {
       fence,
       firstSeq,
@@ -284,46 +291,21 @@ export class TurnTaker {
       this.#log.warn({ lane, firstSeq, events: settled.length }, 'the turn no longer owned its lane; nothing was committed');
       return answer;
     }
-    const now = Date.now();
-    for (const { event, outcome } of settled) this.#observer.committed(event, outcome, now - event.receivedAt);
-    return answer;
-  }
-
-  /** What is kept of events that leave the lane: dead letters, and the bodies that no handler took. */
-  #retention(lane: string, laneNumber: number, settled: readonly Settled[]): Effect[] {
-    const keys = this.#keys;
-    const effects: Effect[] = [];
-    const now = Date.now();
+    if (answer.violation !== undefined) {
+      this.#observer.violated(answer.violation);
+      this.#log.error(
+        { lane, firstSeq, violation: answer.violation },
+        'the history does not end right before what was committed',
+      );
+    }
+    const committedAt = Date.now();
     for (const { event, outcome, attempt, failure } of settled) {
-      if (outcome === 'dead') {
-        const id = `${this.#shard}.${laneNumber}.${event.seq}`;
-        const description = {
-          source: event.source,
-          eventId: event.eventId,
-          topic: event.topic,
-          lane: event.lane,
-          reason: failure?.reason ?? 'exhausted',
-          message: failure?.message ?? '',
-          stack: failure?.stack ?? null,
-          attempts: attempt,
-          at: now,
-        };
-        effects.push(
-          { command: 'HSET', key: keys.dead, args: [id, JSON.stringify(description)] },
-          { command: 'HSET', key: keys.deadBodies, args: [id, encodeElement(event)] },
-          { command: 'ZADD', key: keys.deadIndex, args: [now, id] },
-        );
-        this.#log.error({ ...description, stack: undefined, deadLetter: id, seq: event.seq }, 'dead letter');
-      }
-      if (outcome === 'unhandled') {
-        effects.push({ command: 'HSET', key: keys.kept(lane), args: [event.seq, encodeElement(event)] });
-      }
-      if (event.bodyToken !== undefined) effects.push({ command: 'UNLINK', key: keys.body(event.bodyToken), args: [] });
+      this.#observer.committed(event, outcome, committedAt - event.receivedAt);
+      if (outcome !== 'dead') continue;
+      const { seq, eventId, topic } = event;
+      this.#log.error({ lane, seq, eventId, topic, attempt, reason: failure?.reason, error: failure?.message }, 'dead letter');
     }
-    if (settled.some(({ outcome }) => outcome === 'unhandled')) {
-      effects.push({ command: 'PEXPIRE', key: keys.kept(lane), args: [this.#settings.historyMaxAgeMs] });
-    }
-    return effects;
+    return answer;
   }
 
   async #fail(lane: string, fence: string, { event, attempt, failure }: NonNullable<Run['failed']>): Promise<void> {

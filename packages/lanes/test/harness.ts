@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { type AcceptRequest, type AcceptorSettings, createAcceptor } from '../src/acceptor';
 import { closeConnection, openConnection } from '../src/connection';
 import type { Logger } from '../src/logger';
-import type { TurnObserver } from '../src/turn';
+import type { TurnObserver, Violation } from '../src/turn';
 import { createTurnWorker, type TurnWorkerSettings } from '../src/turn-worker';
 
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -31,7 +31,7 @@ export class Counts implements TurnObserver {
   fencedCommits = 0;
   retries = 0;
   rescues = { lease: 0, arming: 0 };
-  violations: string[] = [];
+  violations: Violation[] = [];
   attempts = 0;
   commits: { seq: number; outcome: string }[] = [];
   attempted(): void {
@@ -49,7 +49,7 @@ export class Counts implements TurnObserver {
   rescued(cause: 'lease' | 'arming'): void {
     this.rescues[cause]++;
   }
-  violated(kind: string): void {
+  violated(kind: Violation): void {
     this.violations.push(kind);
   }
 }
@@ -83,6 +83,9 @@ export class Engine {
   readonly url: string;
   readonly prefix: string;
   readonly #ends: (() => Promise<void> | void)[] = [];
+  readonly #counts: Counts[] = [];
+  /** What the workers are to find wrong with the lanes: nothing, but where a test breaks something on purpose. */
+  expectedViolations: Violation[] = [];
 
   constructor(url: string, prefix = `test-${process.pid}-${++nextId}`) {
     this.url = url;
@@ -111,6 +114,7 @@ export class Engine {
 
   async worker(decider: Decider, overrides: Partial<TurnWorkerSettings> = {}) {
     const counts = new Counts();
+    this.#counts.push(counts);
     const worker = createTurnWorker({
       redisUrl: this.url,
       prefix: this.prefix,
@@ -146,5 +150,7 @@ export class Engine {
 
   async close(): Promise<void> {
     for (const end of this.#ends.splice(0)) await end();
+    const found = this.#counts.splice(0).flatMap(({ violations }) => violations);
+    expect(found).toEqual(this.expectedViolations);
   }
 }
