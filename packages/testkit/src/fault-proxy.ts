@@ -52,7 +52,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       return links.size;
     },
     cut: () => {
-      for (const link of [...links]) link.reset();
+      for (const link of links) link.reset();
     },
     freeze: () => {
       state.frozen = true;
@@ -65,13 +65,13 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       state.delayMs = ms;
     },
     heal: () => {
-      for (const link of [...links]) if (link.isHalfOpen) link.reset();
+      for (const link of links) if (link.isHalfOpen) link.reset();
       release();
     },
     stop: () => {
       stopped ??= new Promise((resolve) => {
         server.close(() => resolve());
-        for (const link of [...links]) link.reset();
+        for (const link of links) link.reset();
       });
       return stopped;
     },
@@ -147,7 +147,9 @@ class Link {
       if (this.#fault.delayMs > 0) this.#later(from, to, chunk);
       else this.#pass(from, to, chunk);
     });
-    from.on('end', () => to.end());
+    from.on('end', () => {
+      if (this.#lost === undefined) to.end();
+    });
   }
 
   #pass(from: net.Socket, to: net.Socket, chunk: Buffer): void {

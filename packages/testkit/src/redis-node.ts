@@ -59,6 +59,26 @@ export function serverEnvironment({ libraryPath }: RedisProgram): NodeJS.Process
   return { ...process.env, ...(libraryPath === undefined ? {} : { LD_LIBRARY_PATH: libraryPath }) };
 }
 
+/** One command to the server on a port of 127.0.0.1, on a connection of its own. Rejects when there is no answer within a second. */
+export async function askRedis(port: number, name: string, ...args: (string | number)[]): Promise<unknown> {
+  const client = new Redis({
+    port,
+    host: '127.0.0.1',
+    replyMapping: 'legacy',
+    retryStrategy: null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: ANSWER_TIMEOUT_MS,
+    commandTimeout: ANSWER_TIMEOUT_MS,
+    enableReadyCheck: false,
+  });
+  client.on('error', () => {});
+  try {
+    return await client.call(name, ...args);
+  } finally {
+    client.disconnect();
+  }
+}
+
 class ServerNode implements RedisNode {
   readonly #settings: RedisNodeSettings;
   readonly aofChecks: AofCheck['status'][] = [];
@@ -124,23 +144,8 @@ class ServerNode implements RedisNode {
     return Object.fromEntries([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]));
   }
 
-  async command(name: string, ...args: (string | number)[]): Promise<unknown> {
-    const client = new Redis({
-      port: this.port,
-      host: '127.0.0.1',
-      replyMapping: 'legacy',
-      retryStrategy: null,
-      maxRetriesPerRequest: 0,
-      connectTimeout: ANSWER_TIMEOUT_MS,
-      commandTimeout: ANSWER_TIMEOUT_MS,
-      enableReadyCheck: false,
-    });
-    client.on('error', () => {});
-    try {
-      return await client.call(name, ...args);
-    } finally {
-      client.disconnect();
-    }
+  command(name: string, ...args: (string | number)[]): Promise<unknown> {
+    return askRedis(this.port, name, ...args);
   }
 
   async stop(): Promise<void> {

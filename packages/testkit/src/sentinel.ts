@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { freePort, pingRedis, type RedisProgram } from '@syncline/runtime';
 import type { Keeper } from './keeper';
-import { type RedisNode, serverEnvironment, startRedisNode } from './redis-node';
+import { askRedis, type RedisNode, serverEnvironment, startRedisNode } from './redis-node';
 import type { RedisWhole } from './redis-whole';
 import { waitFor } from './wait-for';
 
@@ -113,14 +113,7 @@ function startSentinel(program: RedisProgram, keeper: Keeper, directory: string,
 }
 
 async function othersKnown(port: number): Promise<number> {
-  const { Redis } = await import('ioredis');
-  const client = new Redis({ port, host: '127.0.0.1', replyMapping: 'legacy', retryStrategy: null, maxRetriesPerRequest: 0 });
-  client.on('error', () => {});
-  try {
-    return ((await client.call('SENTINEL', 'SENTINELS', MASTER_NAME)) as unknown[]).length;
-  } finally {
-    client.disconnect();
-  }
+  return ((await askRedis(port, 'SENTINEL', 'SENTINELS', MASTER_NAME)) as unknown[]).length;
 }
 
 async function endOf(child: ChildProcess): Promise<void> {

@@ -1,0 +1,97 @@
+import type { ViolationKind } from './checker';
+import type { FaultKind } from './faults';
+
+/** A change of one Lua file of the lanes; `find` stands in it exactly once. */
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A defect put into a copy of the product on purpose, with the run that brings it out. */
+export interface Injection {
+  readonly what: string;
+  readonly patches: readonly Patch[];
+  /** What the checker must find at least one of. */
+  readonly caughtAs: readonly ViolationKind[];
+  readonly run: {
+    readonly seconds: number;
+    readonly merchants: number;
+    readonly rate: number;
+    readonly faults: readonly FaultKind[];
+    readonly patienceSeconds: number;
+  };
+}
+
+export const injectionNames = ['no-fence', 'late-idle', 'dropped-arm', 'early-dedup'] as const;
+export type InjectionName = (typeof injectionNames)[number];
+
+export const injections: Readonly<Record<InjectionName, Injection>> = {
+  'no-fence': {
+    what: 'a commit does not ask whether its turn still owns the lane',
+    patches: [
+      { file: 'commit.lua', find: "if held[1] ~= fence then return { 'fenced' } end", replace: '' },
+      { file: 'commit.lua', find: 'local committed = events > 0 and done >= last', replace: 'local committed = false' },
+      // The seqs that a commit names are the second proof of ownership: with it, the fence alone is not missed here.
+      {
+        file: 'commit.lua',
+        find: "if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end",
+        replace: '',
+      },
+      {
+        file: 'commit.lua',
+        find: "records = redis.call('LPOP', QUEUE, events)",
+        replace: "records = redis.call('LPOP', QUEUE, events) or { '0 0 0 {}' }",
+      },
+    ],
+    caughtAs: ['duplicated', 'lost', 'reordered'],
+    run: { seconds: 30, merchants: 12, rate: 120, faults: ['worker-stall'], patienceSeconds: 15 },
+  },
+  'late-idle': {
+    what: 'a lane goes idle by what its claim saw, though events came since',
+    patches: [
+      {
+        file: 'claim.lua',
+        find: "redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs)",
+        replace: "redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs, 'seen', redis.call('HGET', LANE, 'seq'))",
+      },
+      {
+        file: 'commit.lua',
+        find: 'if done == seq and replays == 0 then',
+        replace: "if done >= tonumber(redis.call('HGET', LANE, 'seen')) and replays == 0 then",
+      },
+    ],
+    caughtAs: ['stuck'],
+    run: { seconds: 8, merchants: 60, rate: 300, faults: [], patienceSeconds: 6 },
+  },
+  'dropped-arm': {
+    what: 'some armings never reach the queue, and no lane is rescued',
+    patches: [
+      {
+        file: 'append.lua',
+        find: 'return number, seq, turn\n',
+        replace: 'return number, seq, turn % 7 == 0 and 0 or turn\n',
+      },
+      { file: 'rescue.lua', find: "if not lost then return { 'well' } end", replace: "do return { 'well' } end" },
+    ],
+    caughtAs: ['stuck'],
+    run: { seconds: 8, merchants: 20, rate: 150, faults: [], patienceSeconds: 6 },
+  },
+  'early-dedup': {
+    what: 'an id is remembered before its event is appended, and some appends fail',
+    patches: [
+      {
+        file: 'accept.lua',
+        find: '  local number, seq, turnToArm = 0, 0, 0\n',
+        replace: `  local number, seq, turnToArm = 0, 0, 0
+  if string.sub(redis.sha1hex(ARGV[a + 9]), 1, 2) < '08' then
+    for i = 0, ids - 1 do remember(k + 3 + 4 * i, ARGV[a + 9 + i], pack(0, 0), lifeMs) end
+    error('the append failed')
+  end
+`,
+      },
+    ],
+    caughtAs: ['lost'],
+    run: { seconds: 5, merchants: 20, rate: 150, faults: [], patienceSeconds: 6 },
+  },
+};
