@@ -57,7 +57,8 @@ export function presentEvent(event: EventStatus) {
   return {
     source: event.source,
     eventId: event.eventId,
-    topic: event.topic,
+    // A delivery that named none is kept without one.
+    topic: event.topic || null,
     lane: event.lane,
     state: event.state,
     seq: event.seq,

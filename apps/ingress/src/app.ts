@@ -13,6 +13,8 @@ export interface IngressSettings {
   readonly sources: readonly OpenSource[];
   readonly isHandled: (source: string, topic: string) => boolean;
   readonly bodyLimitBytes: number;
+  /** Of all bodies that are in memory at once; 256 MiB by default. */
+  readonly bodiesMaxBytes?: number;
   readonly log: Logger;
   readonly metrics: IngressMetrics;
   readonly operations: OperationsHandler;
@@ -27,9 +29,9 @@ const WEBHOOKS = '/webhooks/';
  * No body parser is in front of the signature, which is over the raw bytes.
  */
 export function createIngress(settings: IngressSettings): RequestListener {
-  const { acceptor, isHandled, bodyLimitBytes, log, metrics, operations } = settings;
+  const { bodyLimitBytes, log, metrics, operations } = settings;
   const now = settings.now ?? Date.now;
-  const receive = createReceiver({ acceptor, isHandled, bodyLimitBytes, metrics, now });
+  const receive = createReceiver({ ...settings, now });
   const sources = new Map(settings.sources.map((source) => [`${WEBHOOKS}${source.sender.source}`, source]));
 
   const record = (source: string, receipt: Receipt, startedAt: number): void => {

@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { type Event, laneOf, NO_MERCHANT } from '@syncline/events';
 import type { AcceptResult, Acceptor } from '@syncline/lanes';
 import type { Identity, Sender, SenderSettings } from '@syncline/senders';
 import getRawBody from 'raw-body';
+import { type BodyPlace, BodyRoom } from './body-room';
 import type { IngressMetrics } from './metrics';
 import { type QuarantineReason, type RefusalCode, refusals } from './refusals';
 
@@ -18,10 +19,14 @@ export interface ReceiverSettings {
   /** Whether a topic has a handler that cannot do without its merchant. */
   readonly isHandled: (source: string, topic: string) => boolean;
   readonly bodyLimitBytes: number;
+  /** Of all bodies that are in memory at once. */
+  readonly bodiesMaxBytes?: number;
   readonly metrics: IngressMetrics;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
+
+const BODIES_MAX_BYTES = 256 * 1024 * 1024;
 
 /** What the log may tell of a delivery that was read. */
 export interface Known {
@@ -41,20 +46,34 @@ export type Receipt =
 /** Takes one delivery to a source as far as it gets. Rejects only when a part of this process is broken. */
 export type Receive = (source: OpenSource, request: IncomingMessage) => Promise<Receipt>;
 
-export function createReceiver({ acceptor, isHandled, bodyLimitBytes, metrics, now }: ReceiverSettings): Receive {
-  return async ({ sender, settings }, request) => {
+export function createReceiver(settings: ReceiverSettings): Receive {
+  const { acceptor, isHandled, bodyLimitBytes, bodiesMaxBytes = BODIES_MAX_BYTES, metrics, now } = settings;
+  const bodies = new BodyRoom(bodiesMaxBytes);
+  return async (source, request) => {
     const receivedAt = now();
-    const refusal = refusalOfHead(sender, request, bodyLimitBytes);
+    const refusal = refusalOfHead(source.sender, request, bodyLimitBytes);
     if (refusal !== undefined) return { status: 'refused', code: refusal };
 
-    const body = await readBody(request, bodyLimitBytes);
-    if (!Buffer.isBuffer(body)) return body;
+    const place = bodies.open();
+    try {
+      const body = await readBody(request, bodyLimitBytes, place);
+      return Buffer.isBuffer(body) ? await receiveBody(source, request.headers, body, receivedAt) : body;
+    } finally {
+      place.close();
+    }
+  };
 
-    const delivery = { headers: request.headers, body };
-    if (!sender.verify(delivery, settings, receivedAt))
+  async function receiveBody(
+    { sender, settings: senderSettings }: OpenSource,
+    headers: IncomingHttpHeaders,
+    body: Buffer,
+    receivedAt: number,
+  ): Promise<Receipt> {
+    const delivery = { headers, body };
+    if (!sender.verify(delivery, senderSettings, receivedAt))
       return { status: 'refused', code: 'signature_invalid', bytes: body.length };
 
-    const identity = sender.identify(delivery, settings);
+    const identity = sender.identify(delivery, senderSettings);
     const event = eventOf(sender.source, identity, body, receivedAt);
     const quarantine = quarantineOf(identity, isHandled, sender.source);
     const known: Known = { eventId: event.eventId, topic: event.topic, lane: event.lane, bytes: body.length };
@@ -65,7 +84,7 @@ export function createReceiver({ acceptor, isHandled, bodyLimitBytes, metrics, n
     if (status === 'duplicate') return { status, ...known };
     if (status !== 'accepted') return { status: 'refused', code: refusalsByStore[status], ...known };
     return quarantine === undefined ? { status, ...known } : { status: 'quarantined', reason: quarantine.reason, ...known };
-  };
+  }
 }
 
 const refusalsByStore = { full: 'store_full', overloaded: 'overloaded', timeout: 'store_timeout' } as const satisfies Record<
@@ -133,9 +152,18 @@ function refusalOfHead(sender: Sender, { method, headers }: IncomingMessage, bod
   return undefined;
 }
 
-async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | Receipt> {
+async function readBody(request: IncomingMessage, limitBytes: number, place: BodyPlace): Promise<Buffer | Receipt> {
+  const noRoom = new Promise<Receipt>((resolve) => {
+    request.on('data', (chunk: Buffer) => {
+      if (place.add(chunk.length)) return;
+      // Nothing further of it is kept; the answer closes the connection.
+      request.removeAllListeners('data');
+      resolve({ status: 'refused', code: 'overloaded' });
+    });
+  });
+  const wholeBody = getRawBody(request, { limit: limitBytes, length: request.headers['content-length'] ?? null });
   try {
-    return await getRawBody(request, { limit: limitBytes, length: request.headers['content-length'] ?? null });
+    return await Promise.race([wholeBody, noRoom]);
   } catch (error) {
     const type = error instanceof Error && 'type' in error ? error.type : undefined;
     if (type === 'entity.too.large') return { status: 'refused', code: 'body_too_large' };

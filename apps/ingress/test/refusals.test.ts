@@ -18,6 +18,11 @@ function refused(code: keyof typeof refusals) {
   return { status: refusals[code].status, body: { error: { code, message: refusals[code].message } } };
 }
 
+const head = (headers: Record<string, string>): string =>
+  `POST /webhooks/violet HTTP/1.1\r\nHost: x\r\n${Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n`;
+
 describe('401: a delivery does no work when its signature', () => {
   const right = signed(OFFER)['X-Violet-Hmac'] ?? '';
   const latin1 = (bytes: readonly number[]): string => Buffer.from(bytes).toString('latin1');
@@ -149,11 +154,6 @@ describe('415:', () => {
 
 describe('413:', () => {
   const tooLarge = `{"merchant_id":1,"a":"${'x'.repeat(BODY_LIMIT_BYTES)}"}`;
-  const head = (headers: Record<string, string>): string =>
-    `POST /webhooks/violet HTTP/1.1\r\nHost: x\r\n${Object.entries(headers)
-      .map(([name, value]) => `${name}: ${value}\r\n`)
-      .join('')}\r\n`;
-
   test('a body that is announced too large is refused, however it is signed', async () => {
     expect(await ingress.post('/webhooks/violet', tooLarge, signed(tooLarge))).toMatchObject(refused('body_too_large'));
     const wrong = signed(tooLarge, { 'X-Violet-Hmac': 'x' });
@@ -250,6 +250,31 @@ describe('bytes on the wire', () => {
   ])('that are %s are never a 5xx', async (_claim, bytes) => {
     expect(await ingress.raw(bytes)).not.toMatch(/HTTP\/1\.1 [25]\d\d/);
   });
+});
+
+describe('bodies in memory at once', () => {
+  test('that are too many in all are refused with 503, and there is room again once they are gone', async () => {
+    const small = await serve({ bodiesMaxBytes: 10_000 });
+    const announced = (body: string): string =>
+      head({ ...signed(body), 'Content-Length': String(body.length), Connection: 'close' });
+    const half = 'x'.repeat(8_000);
+    const slow = net.connect(small.port, '127.0.0.1');
+    slow.write(`${announced(half)}${half.slice(0, 7_000)}`);
+    const second = 'y'.repeat(9_000);
+    await waitFor(async () => {
+      const answer = await small.raw(announced(second), second);
+      return answer.includes('HTTP/1.1 503') && answer.includes('"overloaded"') && /^Retry-After: 5\r$/m.test(answer);
+    });
+    slow.destroy();
+    await waitFor(async () => (await small.post('/webhooks/violet', OFFER, signed(OFFER))).status === 202);
+    await small.stop();
+  });
+});
+
+test('bytes that are no request, and headers without end, are answered in the form of all errors', async () => {
+  expect(await ingress.raw('nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*\{"error":\{"code":"request_malformed"/s);
+  const endless = `POST /webhooks/violet HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`;
+  expect(await ingress.raw(endless)).toMatch(/^HTTP\/1\.1 431 .*\{"error":\{"code":"headers_too_large"/s);
 });
 
 test('answers carry neither Express nor an ETag, and are never cached', async () => {

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { ConfigurationError } from './config';
 
 export interface ListenSettings {
@@ -14,6 +15,8 @@ const connectionsOf = new WeakMap<http.Server, Set<Socket>>();
 /** Serves HTTP. Rejects with a ConfigurationError when the port is taken or not allowed, or the host is not this machine's. */
 export function listen(handler: http.RequestListener, { port, host, variable }: ListenSettings): Promise<http.Server> {
   const server = http.createServer(handler);
+  server.on('clientError', refuseMalformed);
+  server.on('request', (_request, response) => response.socket && lastResponse.set(response.socket, response));
   const connections = new Set<Socket>();
   connectionsOf.set(server, connections);
   server.on('connection', (socket) => {
@@ -43,6 +46,28 @@ function listenProblem(code: string | undefined, { port, host, variable }: Liste
       return undefined;
   }
 }
+
+const lastResponse = new WeakMap<Duplex, http.ServerResponse>();
+
+/** What Node cannot read as a request never reaches the handler, and is answered in the form of all other errors. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const response = lastResponse.get(socket);
+  // Bytes behind a half-sent answer would be taken for a part of it.
+  const answering = response?.headersSent === true && !response.writableFinished;
+  if (error.code === 'ECONNRESET' || !socket.writable || answering) return void socket.destroy();
+  const { status, code, message } = malformedAnswers[error.code ?? ''] ?? malformed;
+  const body = JSON.stringify({ error: { code, message } });
+  socket.end(
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const malformed = { status: 400, code: 'request_malformed', message: 'Expected an HTTP/1.1 request, got bytes that are none.' };
+const malformedAnswers: Readonly<Record<string, typeof malformed>> = {
+  HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', message: 'Expected at most 16 KiB of headers, got more.' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: 'request_timeout', message: 'Expected the whole request sooner.' },
+};
 
 const IDLE_CHECK_MS = 50;
 
