@@ -15,10 +15,22 @@ await setUp();
 const { describeRedisProgram, findRedisProgram } = createRequire(import.meta.url)(path.join(root, 'packages', 'runtime'));
 let program;
 try {
-  program = await findRedisProgram({ env: process.env, report: console.log });
+  // A fetch that is under way ends with us.
+  const stop = new AbortController();
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
+    process.once(signal, () => {
+      stop.abort();
+      process.exitCode = status;
+    });
+  }
+  program = await findRedisProgram({ env: process.env, report: console.log, signal: stop.signal });
 } catch (error) {
   console.error(`Redis: ${error.message}`);
-  process.exit(1);
+  process.exit(process.exitCode || 1);
 }
 console.log(`Redis for the tests: ${describeRedisProgram(program)}, a private one for each test that needs it`);
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { ConfigurationError, isAlive } from '@syncline/runtime';
+import { beginningOf, ConfigurationError } from '@syncline/runtime';
 
 /** What other commands find the running set by: `running.json` in the data folder, there while everything runs. */
 export interface RunningSet {
@@ -19,11 +19,11 @@ export function claimDataDirectory(dataDirectory: string): void {
   fs.mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const lockFile = lockFileIn(dataDirectory);
   const draft = `${lockFile}.${randomUUID()}`;
-  fs.writeFileSync(draft, String(process.pid));
+  fs.writeFileSync(draft, `${process.pid} ${beginningOf(process.pid)}`);
   try {
     while (!link(draft, lockFile)) {
       const owner = ownerOf(lockFile);
-      if (owner !== undefined && owner !== process.pid && isSupervisor(owner)) throw alreadyRunning(dataDirectory, owner);
+      if (owner !== undefined && owner.pid !== process.pid && runs(owner)) throw alreadyRunning(dataDirectory, owner.pid);
       removeStale(lockFile, owner);
     }
   } finally {
@@ -49,7 +49,7 @@ export function readRunningSet(dataDirectory: string): RunningSet | undefined {
 
 /** Gives the data folder up, if it is ours. */
 export function releaseDataDirectory(dataDirectory: string): void {
-  if (ownerOf(lockFileIn(dataDirectory)) !== process.pid) return;
+  if (ownerOf(lockFileIn(dataDirectory))?.pid !== process.pid) return;
   fs.rmSync(runningFileIn(dataDirectory), { force: true });
   fs.rmSync(lockFileIn(dataDirectory), { force: true });
 }
@@ -65,11 +65,11 @@ function link(draft: string, lockFile: string): boolean {
 }
 
 /** Of two that find the same stale lock, one moves it away; who then moves a fresh one by mistake puts it back. */
-function removeStale(lockFile: string, owner: number | undefined): void {
+function removeStale(lockFile: string, owner: Owner | undefined): void {
   const aside = `${lockFile}.${randomUUID()}`;
   try {
     fs.renameSync(lockFile, aside);
-    if (ownerOf(aside) !== owner) link(aside, lockFile);
+    if (ownerOf(aside)?.pid !== owner?.pid) link(aside, lockFile);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   } finally {
@@ -77,22 +77,23 @@ function removeStale(lockFile: string, owner: number | undefined): void {
   }
 }
 
-function ownerOf(lockFile: string): number | undefined {
+interface Owner {
+  readonly pid: number;
+  readonly beginning: string;
+}
+
+function ownerOf(lockFile: string): Owner | undefined {
   try {
-    return Number(fs.readFileSync(lockFile, 'utf8')) || undefined;
+    const [pid, beginning = ''] = fs.readFileSync(lockFile, 'utf8').split(' ');
+    return Number(pid) > 0 ? { pid: Number(pid), beginning } : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Process ids are used again: a stale lock may name a process that has nothing to do with us. */
-function isSupervisor(pid: number): boolean {
-  if (!isAlive(pid)) return false;
-  try {
-    return /node|start|local|supervise/.test(fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-  } catch {
-    return true;
-  }
+function runs({ pid, beginning }: Owner): boolean {
+  return beginningOf(pid) === beginning;
 }
 
 function alreadyRunning(dataDirectory: string, owner: number): ConfigurationError {

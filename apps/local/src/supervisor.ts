@@ -25,6 +25,7 @@ export class Supervisor {
   #apps: AppProcess[] = [];
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  readonly #stopRequested = new AbortController();
 
   constructor(settings: SupervisorSettings) {
     this.#settings = settings;
@@ -86,7 +87,11 @@ export class Supervisor {
   /** Gives the URL of the Redis to use; a private one is still to be started. */
   async #chooseRedis({ redisUrl }: LocalConfig): Promise<string> {
     const { env, dataDirectory, say } = this.#settings;
-    const found = await findRedis({ env: { ...env, REDIS_URL: redisUrl }, report: say });
+    const found = await findRedis({
+      env: { ...env, REDIS_URL: redisUrl },
+      report: say,
+      signal: this.#stopRequested.signal,
+    });
     if (found.kind === 'url') {
       const reachable = await isReachable(found.url);
       say(
@@ -104,6 +109,7 @@ export class Supervisor {
   }
 
   async #stop(): Promise<void> {
+    this.#stopRequested.abort();
     const { say, dataDirectory } = this.#settings;
     const shutdownTimeoutMs = this.#config?.shutdownTimeoutMs ?? 0;
     for (const app of this.#apps) await app.stop(shutdownTimeoutMs);

@@ -163,8 +163,8 @@ test('in production nothing is made up: missing values are errors', async () => 
 
 test('a lock left by a killed run, also with a process id that is someone else’s now, does not hold up the start', async () => {
   const env = await portsAndData();
-  const stranger = spawn('sleep', ['1000']);
-  fs.writeFileSync(path.join(env.SYNCLINE_DATA_DIR ?? '', 'supervisor.lock'), String(stranger.pid));
+  const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', 'start', 'local']);
+  fs.writeFileSync(path.join(env.SYNCLINE_DATA_DIR ?? '', 'supervisor.lock'), `${stranger.pid} another-beginning`);
   await superviseUntilReady(env);
   stranger.kill('SIGKILL');
 });

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { ConfigurationError, describeRedisProgram, findRedis, findRedisProgram } from '../src/index';
+import { ConfigurationError, describeRedisProgram, findRedis, findRedisProgram, waitUntil } from '../src/index';
 
 let folder: string;
 beforeEach(() => {
@@ -101,6 +101,18 @@ test('two processes that fetch at the same time both get a whole copy', async ()
 test('a fetch that fails says why and leaves nothing behind', async () => {
   const attempt = findRedisProgram({ env: { PATH: packageTools({ downloads: 'false' }) }, cacheDirectory: cacheDirectory() });
   await expect(attempt).rejects.toThrow(/apt-get could not download redis-server: E: cannot reach the archive/);
+  expect(fs.readdirSync(folder)).toEqual(['bin']);
+});
+
+test('a fetch under way ends when it is asked to, and leaves nothing behind', async () => {
+  const stop = new AbortController();
+  const started = path.join(folder, 'bin', 'started');
+  const PATH = packageTools({ downloads: `{ : > ${started}; exec /bin/sleep 1000; }` });
+  const attempt = findRedisProgram({ env: { PATH }, cacheDirectory: cacheDirectory(), signal: stop.signal });
+  const ended = expect(attempt).rejects.toThrow(ConfigurationError);
+  expect(await waitUntil(() => fs.existsSync(started), { timeoutMs: 20_000, intervalMs: 10 })).toBe(true);
+  stop.abort();
+  await ended;
   expect(fs.readdirSync(folder)).toEqual(['bin']);
 });
 

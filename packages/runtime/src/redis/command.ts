@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** The name under which the program sees itself. */
   readonly argv0?: string;
+  /** Ends the command. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs a command to its end. Never rejects: a command that cannot run has no status and its reason as output. */

@@ -25,6 +25,8 @@ export interface FindRedisSettings {
   readonly cacheDirectory?: string;
   /** Told what is being done when it takes seconds. */
   readonly report?: (line: string) => void;
+  /** Ends a fetch that is under way. */
+  readonly signal?: AbortSignal;
 }
 
 const programNames = ['redis-server', 'valkey-server'] as const;
@@ -41,12 +43,13 @@ export async function findRedisProgram({
   env,
   cacheDirectory = path.join(repositoryRoot, '.cache', 'redis'),
   report,
+  signal,
 }: FindRedisSettings): Promise<RedisProgram> {
   const rejected: string[] = [];
   const found = (await findOnPath(env, rejected)) ?? (await findPrivateCopy(cacheDirectory, 'private copy'));
   if (found !== undefined) return found;
   report?.('Redis: none installed, fetching a private copy from the distribution packages (nothing is installed on the system)');
-  const failure = await fetchFromDistribution(cacheDirectory, env);
+  const failure = await fetchFromDistribution(cacheDirectory, { env, signal });
   const fetched = failure === undefined ? await findPrivateCopy(cacheDirectory, 'distribution packages') : undefined;
   if (fetched !== undefined) return fetched;
   throw new ConfigurationError([

@@ -20,6 +20,27 @@ function isZombie(pid: number): boolean {
   }
 }
 
+/** When a process began, in a form to compare: process ids are used again. Undefined when it is gone. */
+export function beginningOf(pid: number): string | undefined {
+  if (!isAlive(pid)) return undefined;
+  try {
+    if (fs.existsSync('/proc/self/stat')) {
+      // The program's name, in parentheses, may hold anything; the start is the 20th field behind it, in ticks since boot.
+      const boot = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+      const fields = fs
+        .readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      return `${boot}.${fields[19]}`;
+    }
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
+      .trim()
+      .replaceAll(/\s+/g, '-');
+  } catch {
+    return undefined;
+  }
+}
+
 /** The command line of a process; undefined when it is gone. */
 export function commandOf(pid: number): string | undefined {
   if (!isAlive(pid)) return undefined;
