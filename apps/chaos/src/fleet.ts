@@ -1,4 +1,4 @@
-import { type FaultProxy, freePort, type Keeper, type SpawnedApp, spawnApp, startFaultProxy } from '@syncline/testkit';
+import { type FaultProxy, freePort, type Keeper, type SpawnedApp, spawnApp, startFaultProxy, waitFor } from '@syncline/testkit';
 import { createTally, type Tally } from './metrics';
 
 export interface FleetSettings {
@@ -15,6 +15,7 @@ export interface FleetSettings {
 }
 
 const RESTART_AFTER_OWN_END_MS = 200;
+const READY_TIMEOUT_MS = 60_000;
 
 /** The product's processes under test. */
 export class Fleet {
@@ -27,7 +28,7 @@ export class Fleet {
     this.tally = tally;
   }
 
-  /** Starts all of it. Rejects when a process does not start; what did is then stopped. */
+  /** Starts all of it; resolves when all is ready. Rejects when a process does not start; what did is then stopped. */
   static async start(settings: FleetSettings): Promise<Fleet> {
     const tally = createTally();
     const members: Member[] = [];
@@ -36,6 +37,11 @@ export class Fleet {
     const fleet = new Fleet(members, tally);
     try {
       await Promise.all(members.map((member) => member.start()));
+      await waitFor(async () => (await Promise.all(members.map((member) => member.isReady()))).every(Boolean), {
+        timeoutMs: READY_TIMEOUT_MS,
+        intervalMs: 200,
+        message: 'all processes to be ready',
+      });
     } catch (error) {
       await fleet.stop();
       throw error;
@@ -158,6 +164,13 @@ export class Member {
       if (pid !== undefined) keeper.release(pid);
       throw error;
     }
+  }
+
+  async isReady(): Promise<boolean> {
+    const app = this.#app;
+    if (!app) return false;
+    const response = await fetch(`${app.url}/readyz`, { signal: AbortSignal.timeout(2_000), headers: { connection: 'close' } });
+    return response.ok;
   }
 
   /** SIGKILL; resolves when the process is gone. */
