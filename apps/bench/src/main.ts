@@ -1,1 +1,5 @@
-export {};
+import { runProgram } from './program';
+
+void runProgram(process.argv.slice(2), process.stdout, process.stderr).then((exitCode) => {
+  process.exitCode = exitCode;
+});
