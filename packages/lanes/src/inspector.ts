@@ -53,6 +53,7 @@ export interface InspectorSettings {
 
 const eventScript = new Script('event');
 const historyScript = new Script('history');
+const agesScript = new Script('ages');
 
 const READ_TIMEOUT_MS = 3_000;
 /** Events looked at for one page of a filtered listing. */
@@ -63,6 +64,7 @@ const EVENTS_CHUNK = 25;
 /** A page of events ends early once it holds this much. */
 const PAGE_MAX_BYTES = 4 * 1024 * 1024;
 const RATE_MINUTES = 5;
+const HEADS_LOOKED_AT = 1_000;
 
 export function createInspector(settings: InspectorSettings): Inspector {
   return new RedisInspector(settings);
@@ -98,6 +100,8 @@ class RedisInspector implements Inspector {
       events: record(['waiting', 'retrying', ...outcomes], (state) => sum((shard) => shard.events[state])),
       deadLetters: sum((shard) => shard.deadLetters),
       oldestWaitingMs: Math.max(0, ...shards.map((shard) => shard.oldestWaitingMs)),
+      oldestRetryingMs: Math.max(0, ...shards.map((shard) => shard.oldestRetryingMs)),
+      oldestHeldMs: Math.max(0, ...shards.map((shard) => shard.oldestHeldMs)),
       perMinute: {
         accepted: sum((shard) => shard.perMinute.accepted),
         committed: sum((shard) => shard.perMinute.committed),
@@ -110,7 +114,7 @@ class RedisInspector implements Inspector {
     const minute = Math.floor(now / 60_000);
     const minutes = Array.from({ length: RATE_MINUTES }, (_, back) => keys.minute(minute - 1 - back));
     const client = this.#client;
-    const [all, ready, running, retrying, held, totals, deadLetters, oldest, ...counted] = await Promise.all([
+    const [all, ready, running, retrying, held, totals, deadLetters, since, ...counted] = await Promise.all([
       client.llen(keys.lanes),
       client.zcard(keys.ready),
       client.zcard(keys.running),
@@ -118,13 +122,16 @@ class RedisInspector implements Inspector {
       client.hvals(keys.held),
       client.hgetall(keys.totals),
       client.zcard(keys.deadIndex),
-      client.zrange(keys.heads, '0', '0', 'WITHSCORES'),
+      agesScript.run(client, [keys.heads, keys.retrying, keys.held], [HEADS_LOOKED_AT]) as Promise<[string, string, string]>,
       ...minutes.map((key) => client.hmget(key, 'accepted', 'committed')),
     ]);
     const total = (name: string): number => Number(totals[name] ?? 0);
     const paused = held.filter((why) => why === 'paused').length;
     const blocked = held.length - paused;
     const committed = outcomes.reduce((sum, outcome) => sum + total(outcome), 0);
+    const [oldestWaitingMs, oldestRetryingMs, oldestHeldMs] = since.map((at) =>
+      at === '' ? 0 : Math.max(0, now - Number(at)),
+    ) as [number, number, number];
     const perMinute = (index: number): number =>
       counted.reduce((sum, minuteOf) => sum + Number(minuteOf[index] ?? 0), 0) / RATE_MINUTES;
     return {
@@ -136,7 +143,9 @@ class RedisInspector implements Inspector {
         dead: total('dead') + total('quarantined'),
       },
       deadLetters,
-      oldestWaitingMs: oldest[1] === undefined ? 0 : Math.max(0, now - Number(oldest[1])),
+      oldestWaitingMs,
+      oldestRetryingMs,
+      oldestHeldMs,
       perMinute: { accepted: perMinute(0), committed: perMinute(1) },
     };
   }

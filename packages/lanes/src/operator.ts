@@ -10,8 +10,15 @@ import { Script } from './script';
 export type LaneVerb = 'pause' | 'resume' | 'retry-head' | 'skip-head';
 export const laneVerbs: readonly LaneVerb[] = ['pause', 'resume', 'retry-head', 'skip-head'];
 
-/** `running`: a turn is under way; ask again, or force it. `empty`: there is no head to skip. */
-export type VerbAnswer = 'done' | 'unknown' | 'running' | 'empty';
+/** `running`: a turn is under way; ask again, or force it. `empty`: there is no head to skip. `moved`: the head is another event. */
+export type VerbAnswer = 'done' | 'unknown' | 'running' | 'empty' | 'moved';
+
+export interface VerbOptions {
+  /** Also while a turn of the lane is under way. */
+  readonly force?: boolean;
+  /** skip-head: the seq of the head that is meant, so that no other event is skipped that became the head meanwhile. */
+  readonly seq?: number | undefined;
+}
 
 /** `superseded` and the like show only when the replayed event is processed; `placeless`: a quarantined event never had a place in a lane. */
 export type ReplayAnswer = 'replayed' | 'unknown' | 'placeless';
@@ -32,7 +39,7 @@ export interface Operator {
    *
    * A lane whose turn is under way answers `running` unless forced; a forced skip fences that turn.
    */
-  act(lane: string, verb: LaneVerb, options?: { force?: boolean }): Promise<VerbAnswer>;
+  act(lane: string, verb: LaneVerb, options?: VerbOptions): Promise<VerbAnswer>;
   /** Puts a dead letter back into its lane, in its place, for one attempt. */
   replay(id: string): Promise<ReplayAnswer>;
   /** Replays the newest `limit` that a filter finds, oldest of them first; a dry run only counts. */
@@ -71,8 +78,8 @@ class RedisOperator implements Operator {
     this.#inspector = createInspector(settings);
   }
 
-  async act(lane: string, verb: LaneVerb, { force = false }: { force?: boolean } = {}): Promise<VerbAnswer> {
-    if (verb === 'skip-head') return await this.#skipHead(lane, force);
+  async act(lane: string, verb: LaneVerb, { force = false, seq }: VerbOptions = {}): Promise<VerbAnswer> {
+    if (verb === 'skip-head') return await this.#skipHead(lane, force, seq);
     const { keys, shard } = this.#place(lane);
     const [answer, turn = 0] = (await scripts.hold.run(
       this.#client,
@@ -84,14 +91,14 @@ class RedisOperator implements Operator {
   }
 
   /** Seizes the lane and commits its head as discarded. Ending between the two leaves a lease that passes, and the lane is rescued. */
-  async #skipHead(lane: string, force: boolean): Promise<VerbAnswer> {
+  async #skipHead(lane: string, force: boolean, seq: number | undefined): Promise<VerbAnswer> {
     const { keys, shard } = this.#place(lane);
     const fence = newFence();
     const [answer, , attempts = 0, , element = ''] = (await scripts.seize.run(
       this.#client,
       [keys.lane(lane), keys.queue(lane), keys.ready, keys.running, keys.retrying, keys.held],
-      ['', lane, fence, LEASE_MS, force ? 1 : 0],
-    )) as ['unknown' | 'running' | 'empty'] | ['seized', number, number, string, string];
+      ['', lane, fence, LEASE_MS, force ? 1 : 0, seq ?? ''],
+    )) as ['unknown' | 'running' | 'empty' | 'moved'] | ['seized', number, number, string, string];
     if (answer !== 'seized') return answer;
     const event = decodeRecord(element);
     const effects =

@@ -70,7 +70,10 @@ export interface Overview {
   readonly lanes: Readonly<Record<LaneState, number>>;
   readonly events: Readonly<Record<EventState, number>>;
   readonly deadLetters: number;
+  /** Age of the oldest event that is to be taken; of the oldest that waits for its retry; of the oldest in a lane that is held. 0 for none. */
   readonly oldestWaitingMs: number;
+  readonly oldestRetryingMs: number;
+  readonly oldestHeldMs: number;
   /** Events a minute over the last five whole minutes. */
   readonly perMinute: { readonly accepted: number; readonly committed: number };
 }

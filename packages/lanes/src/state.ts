@@ -37,11 +37,17 @@ export class RunState {
   readonly #timers = new Map<string, { dueAt: number; record: string } | undefined>();
   /** What the run writes: the stored form, or undefined to remove. */
   readonly #written = new Map<string, Map<string, string | undefined>>();
+  #effectBytes = 0;
 
   constructor(client: RedisClient, keys: ShardKeys, lane: string) {
     this.#client = client;
     this.#keys = keys;
     this.#lane = lane;
+  }
+
+  /** About how many bytes the run's effects have: a commit blocks the store for as long as it takes to write them. */
+  get effectBytes(): number {
+    return this.#effectBytes;
   }
 
   /** Fetches documents for the whole run in one round trip. */
@@ -76,6 +82,7 @@ export class RunState {
     const { seq } = event;
     for (const [key, timer] of timers) this.#timers.set(key, timer && timerOf(event, key, timer));
     for (const [{ collection, id }, json] of writes) {
+      this.#effectBytes += id.length + (json?.length ?? 0);
       entry(this.#known, collection, () => new Map<string, string | undefined>()).set(id, json);
       const stored = json === undefined ? undefined : encodeDocument(seq, json);
       entry(this.#written, collection, () => new Map<string, string | undefined>()).set(id, stored);

@@ -68,6 +68,12 @@ interface Run {
   readonly failed?: { readonly event: StoredEvent; readonly attempt: number; readonly failure: Failure };
 }
 
+/** A record in a form that this version does not know. */
+interface Unreadable {
+  readonly seq: number;
+  readonly message: string;
+}
+
 interface RunConditions {
   readonly failedAttempts: number;
   /** The one event is a dead letter put back into its place. */
@@ -127,8 +133,9 @@ export class TurnTaker {
     if (claim.status !== 'run' && claim.status !== 'replay') return;
     const replay = claim.status === 'replay';
 
-    const events = await this.#decode(lane, claim.elements);
+    const { events, unreadable } = await this.#decode(lane, claim.elements);
     let failedAttempts = replay ? 0 : claim.failedAttempts;
+    if (unreadable && events.length === 0) return await this.#leave(lane, fence, unreadable, failedAttempts);
     let from = 0;
     for (;;) {
       const head = events[from];
@@ -159,10 +166,20 @@ export class TurnTaker {
     }
   }
 
-  async #decode(lane: string, elements: readonly string[]): Promise<StoredEvent[]> {
+  /** The events up to the first that this version cannot read. */
+  async #decode(lane: string, elements: readonly string[]): Promise<{ events: StoredEvent[]; unreadable?: Unreadable }> {
+    const decoded: StoredEvent[] = [];
+    let unreadable: Unreadable | undefined;
+    for (const element of elements) {
+      try {
+        decoded.push(decodeRecord(element));
+      } catch (error) {
+        unreadable = { seq: Number.parseInt(element, 10), message: failureOf(error).message };
+        break;
+      }
+    }
     const events = await Promise.all(
-      elements.map(async (element) => {
-        const event = decodeRecord(element);
+      decoded.map(async (event) => {
         if (event.bodyToken === undefined) return event;
         const body = await this.#client.get(this.#keys.body(event.bodyToken));
         // The event was committed meanwhile, by whoever was given the lane after this turn had frozen.
@@ -177,7 +194,21 @@ export class TurnTaker {
         this.#log.error({ lane, seq: event.seq, after: before.seq }, 'a lane holds events out of order');
       }
     }
-    return events;
+    return { events, ...(unreadable && { unreadable }) };
+  }
+
+  /** A newer version of Syncline wrote the head: it waits, uncounted and untouched, for a worker of that version. */
+  async #leave(lane: string, fence: string, { seq, message }: Unreadable, attempt: number): Promise<void> {
+    this.#log.error({ lane, seq, error: message }, 'the head of a lane cannot be read; it waits');
+    const answer = await this.#protocol.fail(lane, {
+      fence,
+      seq,
+      attempt,
+      mode: 'retry',
+      delayMs: NEWER_VERSION_WAIT_MS,
+      error: message,
+    });
+    if (answer.status === 'retry') this.#arm([lane, answer.turnToArm], answer.delayMs);
   }
 
   /** Decides events in order until one fails, the budget is spent, or one that acts outside ends the run. */
@@ -185,7 +216,7 @@ export class TurnTaker {
     events: readonly StoredEvent[],
     { failedAttempts, replay, state, stopFirst, over, signal }: RunConditions,
   ): Promise<Run> {
-    const { decider, retry, failurePolicy } = this.#settings;
+    const { decider, retry, failurePolicy, turnMaxBytes } = this.#settings;
     const plans = events.map((event) => ({ event, plan: decider.plan(event) }));
     const external = plans.findIndex(({ plan }) => plan.external);
     const run = external < 0 ? plans : plans.slice(0, Math.max(external, 1));
@@ -193,7 +224,7 @@ export class TurnTaker {
 
     const settled: Settled[] = [];
     for (const [index, { event, plan }] of run.entries()) {
-      if (index === 0 ? stopFirst() : over()) break;
+      if (index === 0 ? stopFirst() : over() || state.effectBytes >= turnMaxBytes) break;
       const attempt = index === 0 ? failedAttempts + 1 : 1;
       const result = await this.#attempt(event, plan, attempt, replay, state, signal);
       if (result === 'aborted') break;
