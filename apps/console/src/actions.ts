@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { type Api, parameterOf, post } from './api';
 import { Refusal } from './errors';
 import { presentLane } from './present';
-import { oneOf } from './query';
+import { oneOf, wholeNumber } from './query';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
 const REPLAY_LIMIT_DEFAULT = 100;
@@ -25,13 +25,15 @@ export function createActions({ inspector, read }: Api, operator: Operator): Rou
     post(router, `/lanes/:source/:merchantId/${verb}`, async ({ params, query }, response) => {
       const lane = laneOf(parameterOf(params, 'source'), parameterOf(params, 'merchantId'));
       const force = oneOf(query, 'force', ['true', 'false']) === 'true';
-      const answer = await read(operator.act(lane, verb, { force }));
+      const seq = wholeNumber(query, 'seq');
+      const answer = await read(operator.act(lane, verb, { force, seq }));
       const status = await read(inspector.lane(lane));
       if (answer === 'unknown' || !status) throw new Refusal('not_found', `No lane ${JSON.stringify(lane)} is known`);
       if (answer === 'running') {
         throw new Refusal('conflict', 'A turn of this lane is under way: ask again in a moment, or force it with ?force=true');
       }
       if (answer === 'empty') throw new Refusal('conflict', 'The lane holds no event that could be skipped');
+      if (answer === 'moved') throw new Refusal('conflict', `The head of the lane is not the event of seq ${seq}: look again`);
       response.json({ lane: presentLane(status) });
     });
   }

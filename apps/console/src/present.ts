@@ -8,7 +8,11 @@ export function presentOverview(overview: Overview) {
     lanes: overview.lanes,
     events: overview.events,
     deadLetters: overview.deadLetters,
-    lag: { oldestWaitingMs: overview.oldestWaitingMs },
+    lag: {
+      oldestWaitingMs: overview.oldestWaitingMs,
+      oldestRetryingMs: overview.oldestRetryingMs,
+      oldestHeldMs: overview.oldestHeldMs,
+    },
     rates: { acceptedPerMinute: overview.perMinute.accepted, committedPerMinute: overview.perMinute.committed },
   };
 }

@@ -29,11 +29,17 @@ export function oneOf<T extends string>(query: Query, name: string, allowed: rea
   return found;
 }
 
+/** A query value that counts from 1. */
+export function wholeNumber(query: Query, name: string): number | undefined {
+  const value = textOf(query, name);
+  if (value === undefined) return undefined;
+  const number = /^\d+$/.test(value) ? Number(value) : 0;
+  if (number < 1)
+    throw new Refusal('invalid_request', `Expected ${name} to be a whole number from 1, got ${JSON.stringify(value)}`);
+  return number;
+}
+
 /** Items wanted on one page: 100 by default, never more than 1,000. */
 export function limitOf(query: Query): number {
-  const value = textOf(query, 'limit');
-  if (value === undefined) return LIMIT_DEFAULT;
-  const limit = /^\d+$/.test(value) ? Math.min(Number(value), LIMIT_MAX) : 0;
-  if (limit < 1) throw new Refusal('invalid_request', `Expected limit to be a whole number from 1, got ${JSON.stringify(value)}`);
-  return limit;
+  return Math.min(wholeNumber(query, 'limit') ?? LIMIT_DEFAULT, LIMIT_MAX);
 }

@@ -155,7 +155,7 @@ test('the overview counts what there is', async () => {
     lanes: { idle: 3, ready: 0, running: 0 },
     events: { waiting: 0, processed: OFFERS + 4, unhandled: 1, dead: 1 },
     deadLetters: 1,
-    lag: { oldestWaitingMs: 0 },
+    lag: { oldestWaitingMs: 0, oldestRetryingMs: 0, oldestHeldMs: 0 },
   });
 });
 

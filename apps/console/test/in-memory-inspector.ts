@@ -34,6 +34,8 @@ export function createInMemoryInspector(): { inspector: Inspector; holdings: Hol
       events: { waiting: 0, retrying: 0, processed: 0, superseded: 0, unhandled: 0, dead: 0, discarded: 0 },
       deadLetters: 0,
       oldestWaitingMs: 0,
+      oldestRetryingMs: 0,
+      oldestHeldMs: 0,
       perMinute: { accepted: 0, committed: 0 },
     },
     lanes: [],

@@ -320,13 +320,15 @@ test('the overview gives counts by state, lag and rates', async () => {
   served.holdings.overview = {
     ...served.holdings.overview,
     oldestWaitingMs: 1_234,
+    oldestRetryingMs: 5_678,
+    oldestHeldMs: 0,
     perMinute: { accepted: 12.5, committed: 11 },
   };
   expect(await served.read('/overview')).toEqual({
     lanes: { idle: 0, ready: 0, running: 0, retrying: 0, blocked: 0, paused: 0 },
     events: { waiting: 0, retrying: 0, processed: 0, superseded: 0, unhandled: 0, dead: 0, discarded: 0 },
     deadLetters: 0,
-    lag: { oldestWaitingMs: 1_234 },
+    lag: { oldestWaitingMs: 1_234, oldestRetryingMs: 5_678, oldestHeldMs: 0 },
     rates: { acceptedPerMinute: 12.5, committedPerMinute: 11 },
   });
 });

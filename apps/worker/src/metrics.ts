@@ -115,8 +115,16 @@ export function registerStoreGauges(registry: Registry, inspector: Pick<Inspecto
   register('syncline_waiting_events', 'Events accepted and not committed.', (gauge, { events }) =>
     gauge.set(events.waiting + events.retrying),
   );
-  register('syncline_oldest_waiting_seconds', 'Age of the event that has waited longest.', (gauge, { oldestWaitingMs }) =>
+  register('syncline_oldest_waiting_seconds', 'Age of the oldest event that a worker is to take.', (gauge, { oldestWaitingMs }) =>
     gauge.set(oldestWaitingMs / SECOND_MS),
+  );
+  register(
+    'syncline_oldest_retrying_seconds',
+    'Age of the oldest event that waits for its retry.',
+    (gauge, { oldestRetryingMs }) => gauge.set(oldestRetryingMs / SECOND_MS),
+  );
+  register('syncline_oldest_held_seconds', 'Age of the oldest event in a paused or blocked lane.', (gauge, { oldestHeldMs }) =>
+    gauge.set(oldestHeldMs / SECOND_MS),
   );
   register('syncline_dead_letters', 'Dead letters kept.', (gauge, { deadLetters }) => gauge.set(deadLetters));
 }

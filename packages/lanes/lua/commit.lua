@@ -100,8 +100,11 @@ if events > 0 then
   if historyAgeMs > 0 then redis.call('PEXPIRE', HISTORY, historyAgeMs) end
   local function forget(item)
     redis.call('LPOP', HISTORY)
-    local goneSeq, outcome = string.match(item, '^%d+ (%d+) %d+ (%a+)')
+    local goneSeq, outcome, replayed = string.match(item, '^%d+ (%d+) %d+ (%a+) %[%d+,%d+,(%d)')
     if outcome == 'unhandled' then redis.call('HDEL', KEPT, goneSeq) end
+    -- A later replay of the same event has its place further on.
+    local gonePosition = position - length + 1
+    if replayed == '1' and tonumber(redis.call('HGET', REPLAYED, goneSeq)) == gonePosition then redis.call('HDEL', REPLAYED, goneSeq) end
     length = length - 1
   end
   local function hasToGo(item)

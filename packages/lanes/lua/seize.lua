@@ -2,7 +2,8 @@
 --
 -- KEYS  1 lane  2 queue  3 ready  4 running  5 retrying  6 held
 -- ARGV  1 now in ms, '' for the server's clock  2 lane  3 fence  4 lease in ms  5 '1' also while the lane runs
--- Returns {'unknown'} | {'running'} | {'empty'}: nothing was done
+--       6 seq that the head must have, '' for any
+-- Returns {'unknown'} | {'running'} | {'empty'} | {'moved'}: nothing was done; 'moved': the head is another event
 --         {'seized', lane number, failed attempts of the head, its last error or '', element}
 --
 -- The turn that runs, if it is seized, is fenced.
@@ -16,6 +17,7 @@ if not held[1] then return { 'unknown' } end
 if held[3] and tonumber(held[3]) > now and not forced then return { 'running' } end
 local element = redis.call('LINDEX', QUEUE, 0)
 if not element then return { 'empty' } end
+if ARGV[6] ~= '' and string.match(element, '^%d+') ~= ARGV[6] then return { 'moved' } end
 
 redis.call('HDEL', LANE, 'blocked', 'notbefore')
 if held[6] then redis.call('HSET', HELD, lane, 'paused') else redis.call('HDEL', HELD, lane) end

@@ -1,6 +1,7 @@
 import { PermanentError } from '@syncline/events';
 import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
 import { createInspector, type Inspector } from '../src/inspector';
+import { ShardKeys } from '../src/keys';
 import { createOperator, type Operator } from '../src/operator';
 import { deciderOf, Engine, request, silent } from './harness';
 
@@ -129,6 +130,67 @@ test('a skipped head is discarded, and the lane goes on', async () => {
   await waitFor(() => worker.counts.commits.length === 2);
   expect(await history()).toEqual(['1 discarded', '2 processed', '3 processed']);
   expect(await operator.act('violet:1', 'skip-head')).toBe('empty');
+});
+
+test('a skip that names its head leaves any other alone', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('1'));
+  await operator.act('violet:1', 'pause');
+  expect(await operator.act('violet:1', 'skip-head', { seq: 2 })).toBe('moved');
+  expect(await operator.act('violet:1', 'skip-head', { seq: 1 })).toBe('done');
+  expect(await operator.act('violet:1', 'skip-head', { seq: 1 })).toBe('moved');
+  expect(await history()).toEqual(['1 discarded']);
+});
+
+test('the ages of events to be taken, retrying and held are told apart', async () => {
+  const acceptor = engine.acceptor();
+  const ago = (seconds: number) => ({ receivedAt: Date.now() - seconds * 1_000 });
+  const overview = async () => {
+    const { oldestWaitingMs, oldestRetryingMs, oldestHeldMs } = await inspector.overview();
+    return [oldestWaitingMs, oldestRetryingMs, oldestHeldMs].map((ms) => Math.round(ms / 100_000) * 100);
+  };
+  expect(await overview()).toEqual([0, 0, 0]);
+  await acceptor.accept(request('1', ago(300)));
+  await operator.act('violet:1', 'pause');
+  expect(await overview()).toEqual([0, 0, 300]);
+
+  const worker = await engine.worker(
+    deciderOf(() => {
+      throw Object.assign(new Error('later'), { retryAfterMs: 60_000 });
+    }),
+  );
+  await acceptor.accept(request('2', ago(200)));
+  await waitFor(async () => (await inspector.overview()).lanes.retrying === 1);
+  expect(await overview()).toEqual([0, 200, 300]);
+  await worker.stop(1_000);
+  await acceptor.accept(request('3', ago(100)));
+  expect(await overview()).toEqual([100, 200, 300]);
+});
+
+test('what is remembered of a replay goes with its item in the bounded history', async () => {
+  const acceptor = engine.acceptor();
+  const worker = await engine.worker(
+    deciderOf((event) => {
+      if (event.seq === 1) throw new PermanentError('broken');
+    }),
+    { historyMaxItems: 3 },
+  );
+  await acceptor.accept(request('1'));
+  await waitFor(() => worker.counts.commits.length === 1);
+  expect(await operator.replay('0.1.1')).toBe('replayed');
+  await waitFor(() => worker.counts.commits.length === 2);
+  expect(await operator.replay('0.1.1')).toBe('replayed');
+  await waitFor(() => worker.counts.commits.length === 3);
+  const store = engine.redis();
+  const replayed = new ShardKeys(engine.prefix, 0).replayed('violet:1');
+  for (let index = 0; index < 2; index++) await acceptor.accept(request('1'));
+  await waitFor(() => worker.counts.commits.length === 5);
+  expect(await history()).toEqual(['1 dead replayed', '2 processed', '3 processed']);
+  expect(await store.hgetall(replayed)).toEqual({ 1: '3' });
+  await acceptor.accept(request('1'));
+  await waitFor(() => worker.counts.commits.length === 6);
+  expect(await store.exists(replayed)).toBe(0);
 });
 
 test('a running lane is left alone unless forced, and a forced skip fences the turn that runs', async () => {
