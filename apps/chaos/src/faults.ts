@@ -48,7 +48,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'link-half-open': 3,
   'link-delay': 3,
 };
-const MEAN_GAP_MS = 700;
+const MEAN_GAP_MS = 900;
 /** The lease with the handler timeout of a run is 10 s. */
 const LONGER_THAN_LEASE_MS = [11_000, 15_000] as const;
 const WHOLE_AGAIN_TIMEOUT_MS = 90_000;

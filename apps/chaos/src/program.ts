@@ -63,7 +63,7 @@ export async function runProgram(args: readonly string[], surroundings: ProgramS
     )
     .option('--seconds <n>', 'how long things are broken', integerFrom(1, SECONDS_MAX), 120)
     .option('--merchants <n>', 'lanes', integerFrom(1, 10_000), 24)
-    .option('--rate <n>', 'new events a second', integerFrom(1, 5_000), 60)
+    .option('--rate <n>', 'new events a second', integerFrom(1, 5_000), 40)
     .option('--topology <name>', `Redis: ${topologies.join(', ')}`, oneOf(topologies), 'single' as const)
     .option('--wait-replicas <n>', 'replicas that hold an event before it is acknowledged', integerFrom(0, 2), 0)
     .option('--faults <list>', 'kinds of faults, comma-separated, or none (default: all that the topology knows)', faultList)

@@ -76,7 +76,7 @@ const INGRESSES = 2;
 const WORKERS = 3;
 const PREFIX = 'chaos';
 const SHARDS: Readonly<Record<Topology, number>> = { single: 1, sentinel: 1, cluster: 4 };
-const PROGRESS_MS = 2_000;
+const PROGRESS_MS = 3_000;
 const ACKNOWLEDGE_TIMEOUT_MS = 60_000;
 const DRAIN_LOOK_MS = 500;
 

@@ -29,8 +29,8 @@ export interface TrafficCounts {
 }
 
 /** Most events under way: a sender that waits for an ingress sends nothing new meanwhile. */
-const UNDER_WAY_MAX = 100;
-const ANSWER_TIMEOUT_MS = 6_000;
+const UNDER_WAY_MAX = 40;
+const ANSWER_TIMEOUT_MS = 8_000;
 const TICK_MS = 20;
 
 interface Sending {
