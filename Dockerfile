@@ -13,28 +13,23 @@ RUN find packages apps -type f ! -name package.json -delete
 FROM manifests AS installed
 RUN npm ci --ignore-scripts --no-audit --no-fund
 
-FROM base AS built
-COPY --from=installed /syncline ./
+FROM installed AS built
 COPY tsconfig.base.json ./
+COPY scripts scripts
 COPY packages packages
 COPY apps apps
-RUN node_modules/.bin/tsc -b apps/ingress apps/worker apps/console \
-  && for folder in packages/events packages/lanes packages/senders packages/catalog packages/runtime apps/ingress apps/worker apps/console; do \
-       mkdir -p "/output/$folder" && cp -r "$folder/package.json" "$folder/dist" "/output/$folder/" || exit 1; \
-     done \
-  && cp -r packages/lanes/lua /output/packages/lanes/
+RUN npm run build --workspace apps/ingress --workspace apps/worker --workspace apps/console
 
-FROM manifests AS production
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace apps/ingress --workspace apps/worker --workspace apps/console
-
+# Each app is one file; beside it stand only the Lua steps that it sends to Redis, where it looks for them.
 FROM base AS app
 ENV NODE_ENV=production BIND_HOST=0.0.0.0
-COPY --from=production /syncline/node_modules node_modules
-COPY --from=built /output ./
+COPY --from=built /syncline/packages/lanes/package.json node_modules/@syncline/lanes/
+COPY --from=built /syncline/packages/lanes/lua node_modules/@syncline/lanes/lua
 USER node
 
 # Alive is enough: while Redis is away a restart would not help, and the ingress must go on answering 503.
 FROM app AS ingress
+COPY --from=built /syncline/apps/ingress/dist/main.js /syncline/apps/ingress/dist/main.js.map apps/ingress/dist/
 ENV INGRESS_PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
@@ -42,6 +37,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
 CMD ["node", "apps/ingress/dist/main.js"]
 
 FROM app AS worker
+COPY --from=built /syncline/apps/worker/dist/main.js /syncline/apps/worker/dist/main.js.map apps/worker/dist/
 ENV WORKER_PORT=8081
 EXPOSE 8081
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
@@ -49,6 +45,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
 CMD ["node", "apps/worker/dist/main.js"]
 
 FROM app AS console
+COPY --from=built /syncline/apps/console/dist/main.js /syncline/apps/console/dist/main.js.map apps/console/dist/
 ENV CONSOLE_PORT=8082
 EXPOSE 8082
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \

@@ -77,7 +77,7 @@ async function launch(settings: RedisServerSettings, port: number, aof: AofCheck
     appGraceMs,
     stopTimeoutMs: STOP_TIMEOUT_MS,
   };
-  const guard = spawn(process.execPath, [guardScript, JSON.stringify(order)], {
+  const guard = spawn(process.execPath, [guardScript(), JSON.stringify(order)], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: guardEnvironment(program),
@@ -121,8 +121,10 @@ async function launch(settings: RedisServerSettings, port: number, aof: AofCheck
   };
 }
 
-/** The same file whether this module runs compiled, bundled or from source. */
-const guardScript = path.join(path.dirname(require.resolve('@syncline/runtime/package.json')), 'dist', 'redis', 'guard.js');
+/** The same file whether this module runs compiled, bundled or from source. Looked for when needed: an app alone has none. */
+function guardScript(): string {
+  return path.join(path.dirname(require.resolve('@syncline/runtime/package.json')), 'dist', 'redis', 'guard.js');
+}
 
 function serverArguments({ directory, appendfsync = 'always' }: RedisServerSettings, port: number, logFile: string): string[] {
   const options: Record<string, string> = {
