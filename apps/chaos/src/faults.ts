@@ -138,6 +138,9 @@ export class FaultInjector {
 
   #ofMember(kind: FaultKind, member: Member | undefined, run: (member: Member, signal: AbortSignal) => Promise<void>) {
     if (!member?.running || this.#broken.has(member.name)) return undefined;
+    // One of each kind is left alone: whoever takes over is part of what is tested.
+    const peers = this.#settings.fleet.members.filter((peer) => peer.kind === member.kind && !this.#broken.has(peer.name));
+    if (peers.length < 2) return undefined;
     return { kind, target: member.name, run: (signal: AbortSignal) => run(member, signal) };
   }
 

@@ -16,6 +16,7 @@ export interface Injection {
   readonly caughtAs: readonly ViolationKind[];
   readonly run: {
     readonly seconds: number;
+    readonly leastEvents: number;
     readonly merchants: number;
     readonly rate: number;
     readonly faults: readonly FaultKind[];
@@ -45,7 +46,7 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       },
     ],
     caughtAs: ['duplicated', 'lost', 'reordered'],
-    run: { seconds: 30, merchants: 12, rate: 120, faults: ['worker-stall'], patienceSeconds: 15 },
+    run: { seconds: 30, leastEvents: 600, merchants: 12, rate: 120, faults: ['worker-stall'], patienceSeconds: 15 },
   },
   'late-idle': {
     what: 'a lane goes idle by what its claim saw, though events came since',
@@ -62,7 +63,7 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       },
     ],
     caughtAs: ['stuck'],
-    run: { seconds: 8, merchants: 60, rate: 300, faults: [], patienceSeconds: 6 },
+    run: { seconds: 8, leastEvents: 300, merchants: 60, rate: 300, faults: [], patienceSeconds: 6 },
   },
   'dropped-arm': {
     what: 'some armings never reach the queue, and no lane is rescued',
@@ -70,12 +71,12 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       {
         file: 'append.lua',
         find: 'return number, seq, turn\n',
-        replace: 'return number, seq, turn % 7 == 0 and 0 or turn\n',
+        replace: 'return number, seq, turn % 3 == 0 and 0 or turn\n',
       },
       { file: 'rescue.lua', find: "if not lost then return { 'well' } end", replace: "do return { 'well' } end" },
     ],
     caughtAs: ['stuck'],
-    run: { seconds: 8, merchants: 20, rate: 150, faults: [], patienceSeconds: 6 },
+    run: { seconds: 8, leastEvents: 300, merchants: 20, rate: 150, faults: [], patienceSeconds: 6 },
   },
   'early-dedup': {
     what: 'an id is remembered before its event is appended, and some appends fail',
@@ -84,7 +85,7 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
         file: 'accept.lua',
         find: '  local number, seq, turnToArm = 0, 0, 0\n',
         replace: `  local number, seq, turnToArm = 0, 0, 0
-  if string.sub(redis.sha1hex(ARGV[a + 9]), 1, 2) < '08' then
+  if string.sub(redis.sha1hex(ARGV[a + 9]), 1, 2) < '20' then
     for i = 0, ids - 1 do remember(k + 3 + 4 * i, ARGV[a + 9 + i], pack(0, 0), lifeMs) end
     error('the append failed')
   end
@@ -92,6 +93,6 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       },
     ],
     caughtAs: ['lost'],
-    run: { seconds: 5, merchants: 20, rate: 150, faults: [], patienceSeconds: 6 },
+    run: { seconds: 5, leastEvents: 200, merchants: 20, rate: 150, faults: [], patienceSeconds: 6 },
   },
 };

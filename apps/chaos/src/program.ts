@@ -123,6 +123,7 @@ function settingsOf({ seed, seconds, merchants, rate, topology, waitReplicas, pa
   return {
     seed,
     seconds,
+    leastEvents: 0,
     merchants,
     rate,
     topology,

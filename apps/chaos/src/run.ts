@@ -31,6 +31,8 @@ export interface ChaosSettings {
   readonly seed: number;
   /** How long events are sent and things are broken. */
   readonly seconds: number;
+  /** Acknowledged events that a run goes on for beyond its seconds, on a machine that is slow. */
+  readonly leastEvents: number;
   readonly merchants: number;
   /** New events a second. */
   readonly rate: number;
@@ -79,6 +81,7 @@ const SHARDS: Readonly<Record<Topology, number>> = { single: 1, sentinel: 1, clu
 const PROGRESS_MS = 3_000;
 const ACKNOWLEDGE_TIMEOUT_MS = 60_000;
 const DRAIN_LOOK_MS = 500;
+const EXTRA_MS_MAX = 60_000;
 
 /** Runs the product, breaks it, lets it drain, and checks what came of every acknowledged event. Rejects when it could not be run. */
 export async function runChaos(settings: ChaosSettings, surroundings: Surroundings): Promise<ChaosResult> {
@@ -124,7 +127,7 @@ class Run {
   }
 
   async run(): Promise<ChaosResult> {
-    const { seed, seconds, topology, merchants, rate, faults: kinds, injection } = this.#settings;
+    const { seed, topology, merchants, rate, faults: kinds, injection } = this.#settings;
     const { signal, progress } = this.#surroundings;
     setMaxListeners(0, signal);
     const product = path.join(this.#folder, 'product');
@@ -156,7 +159,7 @@ class Run {
     const sending = traffic.run(ending.signal, givingUp.signal);
     const breaking = injector.run(ending.signal);
     try {
-      await Promise.race([pause(seconds * 1_000, ending.signal), breaking]);
+      await Promise.race([this.#lastLongEnough(traffic, ending.signal), breaking]);
       ending.abort();
       const mendedFrom = performance.now();
       await breaking;
@@ -179,6 +182,15 @@ class Run {
     await this.#fleet?.stop();
     await this.#redis?.stop();
     await this.#keeper.stop();
+  }
+
+  async #lastLongEnough(traffic: Traffic, ending: AbortSignal): Promise<void> {
+    const { seconds, leastEvents } = this.#settings;
+    await pause(seconds * 1_000, ending);
+    const until = performance.now() + EXTRA_MS_MAX;
+    while (traffic.counts.acknowledged < leastEvents && performance.now() < until) {
+      if (!(await pause(DRAIN_LOOK_MS, ending))) return;
+    }
   }
 
   async #startRedis(): Promise<RedisWhole> {
