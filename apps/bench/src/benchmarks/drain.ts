@@ -10,8 +10,7 @@ import {
 import { figureOf, ratio } from '../figure';
 import { interleave, measuredOf, type Variant } from '../interleave';
 import { startMeasuredRedis } from '../measured-redis';
-import { startPart } from '../part';
-import type { DriverQuestions, SystemName } from '../queue-driver';
+import { type Driver, startDriver, type SystemName } from '../queue-driver';
 import { grouped, shown } from '../render';
 
 const WORKER_CONCURRENCY = 50;
@@ -65,7 +64,7 @@ async function compare(persistence: Persistence, settings: BenchmarkSettings): P
     }
     return found.concurrency;
   };
-  const concurrency = { lanes: WORKER_CONCURRENCY, bullmq: await best('bullmq'), groupmq: await best('groupmq') };
+  const concurrency = { lanes: WORKER_CONCURRENCY, bull: await best('bull'), group: await best('group') };
 
   const variantOf = (name: string, system: SystemName, merchants: number): Variant<Drained> => ({
     name,
@@ -77,10 +76,10 @@ async function compare(persistence: Persistence, settings: BenchmarkSettings): P
   const plain = 'BullMQ, in no order';
   const measured = await interleave(
     [
-      variantOf(plain, 'bullmq', dense),
+      variantOf(plain, 'bull', dense),
       ...merchantCounts.flatMap((merchants) => [
         variantOf(lanes(merchants), 'lanes', merchants),
-        variantOf(groups(merchants), 'groupmq', merchants),
+        variantOf(groups(merchants), 'group', merchants),
       ]),
     ],
     settings.repetitions,
@@ -99,7 +98,7 @@ async function compare(persistence: Persistence, settings: BenchmarkSettings): P
     },
   });
   const table: Table = {
-    title: `Draining ${grouped(events)} events of 1 KB, ${where} (concurrency: BullMQ ${concurrency.bullmq}, GroupMQ ${concurrency.groupmq})`,
+    title: `Draining ${grouped(events)} events of 1 KB, ${where} (concurrency: BullMQ ${concurrency.bull}, GroupMQ ${concurrency.group})`,
     rows: [
       row(plain),
       ...merchantCounts.map((merchants) => row(groups(merchants), groups(merchants))),
@@ -130,9 +129,9 @@ async function compare(persistence: Persistence, settings: BenchmarkSettings): P
 
 async function drainBacklog({ system, persistence, events, merchants, concurrency }: Backlog): Promise<Drained> {
   const redis = await startMeasuredRedis(persistence);
-  const driver = startPart<DriverQuestions>('queue-driver');
+  let driver: Driver | undefined;
   try {
-    await driver.ask('open', { system, redisUrl: redis.url });
+    driver = await startDriver(system, redis.url);
     await driver.ask('fill', { series: 'drain', from: 0, to: events, merchants });
     await redis.settled();
     const redisBefore = await redis.cpuMicros();
@@ -140,7 +139,7 @@ async function drainBacklog({ system, persistence, events, merchants, concurrenc
     const redisMicros = (await redis.cpuMicros()) - redisBefore;
     return { perSecond: events / seconds, nodeMicros: nodeMicros / events, redisMicros: redisMicros / events };
   } finally {
-    await driver.stop();
+    await driver?.stop();
     await redis.stop();
   }
 }

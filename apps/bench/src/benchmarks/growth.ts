@@ -2,9 +2,8 @@ import { type Benchmark, type BenchmarkSettings, scaled } from '../benchmark';
 import { type Figure, figureOf, ratio } from '../figure';
 import { interleave, measuredOf } from '../interleave';
 import { startMeasuredRedis } from '../measured-redis';
-import { type Part, startPart } from '../part';
 import { cpuShareOver, startProduct } from '../product';
-import type { DriverQuestions } from '../queue-driver';
+import { type Driver, startDriver } from '../queue-driver';
 import { grouped, shown } from '../render';
 
 const WORKER_CONCURRENCY = 50;
@@ -74,11 +73,10 @@ export const growth: Benchmark = {
 async function drainRate(waiting: number, events: number, settings: BenchmarkSettings): Promise<number> {
   const [persistence = 'always'] = settings.persistences;
   const redis = await startMeasuredRedis(persistence);
-  const drivers: Part<DriverQuestions>[] = [];
-  const openDriver = async (): Promise<Part<DriverQuestions>> => {
-    const driver = startPart<DriverQuestions>('queue-driver');
+  const drivers: Driver[] = [];
+  const openDriver = async (): Promise<Driver> => {
+    const driver = await startDriver('lanes', redis.url);
     drivers.push(driver);
-    await driver.ask('open', { system: 'lanes', redisUrl: redis.url });
     return driver;
   };
   try {
@@ -100,8 +98,7 @@ async function idleShare(lanes: number, settings: BenchmarkSettings): Promise<nu
   const redis = await startMeasuredRedis(persistence);
   try {
     if (lanes > 0) {
-      const driver = startPart<DriverQuestions>('queue-driver');
-      await driver.ask('open', { system: 'lanes', redisUrl: redis.url });
+      const driver = await startDriver('lanes', redis.url);
       await driver.ask('fill', { series: 'idle', from: 0, to: lanes, merchants: lanes });
       await driver.ask('drain', { events: lanes, concurrency: WORKER_CONCURRENCY });
       await driver.stop();

@@ -3,8 +3,7 @@ import { BODY_BYTES } from '../events';
 import { type Figure, figureOf } from '../figure';
 import { interleave, measuredOf } from '../interleave';
 import { type MeasuredRedis, startMeasuredRedis } from '../measured-redis';
-import { type Part, startPart } from '../part';
-import type { DriverQuestions } from '../queue-driver';
+import { type Driver, startDriver } from '../queue-driver';
 import { shown } from '../render';
 
 const WORKER_CONCURRENCY = 50;
@@ -64,32 +63,32 @@ export const memory: Benchmark = {
   },
 };
 
-async function onNewRedis(measure: (redis: MeasuredRedis, driver: Part<DriverQuestions>) => Promise<Held>): Promise<Held> {
+async function onNewRedis(measure: (redis: MeasuredRedis, driver: Driver) => Promise<Held>): Promise<Held> {
   // Memory does not depend on how often the file comes to disk; filling does.
   const redis = await startMeasuredRedis('everysec');
-  const driver = startPart<DriverQuestions>('queue-driver');
+  let driver: Driver | undefined;
   try {
-    await driver.ask('open', { system: 'lanes', redisUrl: redis.url });
+    driver = await startDriver('lanes', redis.url);
     return await measure(redis, driver);
   } finally {
-    await driver.stop();
+    await driver?.stop();
     await redis.stop();
   }
 }
 
-async function waitingEvent(redis: MeasuredRedis, driver: Part<DriverQuestions>, settings: BenchmarkSettings): Promise<Held> {
+async function waitingEvent(redis: MeasuredRedis, driver: Driver, settings: BenchmarkSettings): Promise<Held> {
   const events = scaled(100_000, settings, 1_000);
   const merchants = scaled(1_000, settings, 10);
   return heldBy(redis, events, () => driver.ask('fill', { series: 'waiting', from: 0, to: events, merchants }));
 }
 
-async function rememberedId(redis: MeasuredRedis, driver: Part<DriverQuestions>, settings: BenchmarkSettings): Promise<Held> {
+async function rememberedId(redis: MeasuredRedis, driver: Driver, settings: BenchmarkSettings): Promise<Held> {
   await driver.ask('fill', { series: 'known', from: 0, to: 1, merchants: 1 });
   const ids = scaled(1_000_000, settings, 1_000);
   return heldBy(redis, ids, () => driver.ask('remember', { series: 'known', ids }));
 }
 
-async function idleLane(redis: MeasuredRedis, driver: Part<DriverQuestions>, settings: BenchmarkSettings): Promise<Held> {
+async function idleLane(redis: MeasuredRedis, driver: Driver, settings: BenchmarkSettings): Promise<Held> {
   const lanes = scaled(100_000, settings, 1_000);
   return heldBy(redis, lanes, async () => {
     await driver.ask('fill', { series: 'idle', from: 0, to: lanes, merchants: lanes });

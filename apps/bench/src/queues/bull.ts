@@ -1,13 +1,14 @@
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { bodyOf, TOPIC } from '../events';
+import { drive } from '../queue-driver';
 import { Countdown, type QueueSystem } from './queue-system';
 
 const NAME = 'webhooks';
 const BULK = 1_000;
 
 /** Plain BullMQ: a job for each event, in no order by merchant. */
-export class Bull implements QueueSystem {
+class Bull implements QueueSystem {
   readonly #connection: Redis;
 
   constructor(redisUrl: string) {
@@ -38,3 +39,5 @@ export class Bull implements QueueSystem {
     void worker.close(true);
   }
 }
+
+drive((redisUrl) => new Bull(redisUrl));

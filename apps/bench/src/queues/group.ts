@@ -1,12 +1,13 @@
 import { Queue, Worker } from 'groupmq';
 import { Redis } from 'ioredis';
 import { bodyOf, laneOfMerchant } from '../events';
+import { drive } from '../queue-driver';
 import { Countdown, forEachIndex, type QueueSystem } from './queue-system';
 
 const UNDER_WAY = 200;
 
 /** GroupMQ: a job for each event, first in first out within a merchant's group. */
-export class Group implements QueueSystem {
+class Group implements QueueSystem {
   readonly #queue: Queue<unknown>;
 
   constructor(redisUrl: string) {
@@ -34,3 +35,5 @@ export class Group implements QueueSystem {
     await countdown.done;
   }
 }
+
+drive((redisUrl) => new Group(redisUrl));

@@ -2,6 +2,7 @@ import { type Decider, defaultRetryPolicy } from '@syncline/events';
 import { type Acceptor, createAcceptor, createTurnWorker, type Logger, type TurnObserver } from '@syncline/lanes';
 import { waitFor } from '@syncline/testkit';
 import { eventOf } from '../events';
+import { drive } from '../queue-driver';
 import { Countdown, forEachIndex, type QueueSystem } from './queue-system';
 
 const DAY_MS = 24 * 3_600_000;
@@ -12,7 +13,7 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const decider: Decider = { plan: () => ({ external: false, reads: [], run: () => Promise.resolve('processed') }) };
 
 /** The product's engine with its defaults, in this process. */
-export class Lanes implements QueueSystem {
+class Lanes implements QueueSystem {
   readonly #store: { redisUrl: string; prefix: string; shards: number; log: Logger };
 
   constructor(redisUrl: string) {
@@ -28,7 +29,6 @@ export class Lanes implements QueueSystem {
     );
   }
 
-  /** Has one event of the series, which is kept already, remembered under further ids. */
   remember(series: string, ids: number): Promise<void> {
     const event = eventOf(series, 0, 1);
     return this.#accepting((acceptor) =>
@@ -84,3 +84,5 @@ export class Lanes implements QueueSystem {
     await acceptor.stop(10_000);
   }
 }
+
+drive((redisUrl) => new Lanes(redisUrl));

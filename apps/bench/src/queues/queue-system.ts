@@ -4,6 +4,8 @@ export interface QueueSystem {
   fill(series: string, from: number, to: number, merchants: number): Promise<void>;
   /** Has `events` of those kept applied by a handler that does nothing; resolves when so many are done for good. */
   drain(events: number, concurrency: number): Promise<void>;
+  /** Where a system can: has the first event of a series, which is kept already, remembered under so many further ids. */
+  remember?(series: string, ids: number): Promise<void>;
 }
 
 /** Calls `one` for every index from `from` to `to` (excluded), with at most `width` calls under way. */
