@@ -125,6 +125,7 @@ class BatchingAcceptor implements Acceptor {
     if (this.#stopped) return Promise.resolve({ status: 'overloaded' });
     if (this.#room.full) return Promise.resolve({ status: 'full' });
     const encoded = encodeRecord(request.event, request.quarantine ? undefined : newBodyToken);
+    if (!this.#room.hasRoomFor(this.#waitingBytes + encoded.bytes)) return Promise.resolve({ status: 'full' });
     if (this.#waiting >= WAITING_MAX_REQUESTS || this.#waitingBytes + encoded.bytes > WAITING_MAX_BYTES) {
       return Promise.resolve({ status: 'overloaded' });
     }
@@ -135,6 +136,7 @@ class BatchingAcceptor implements Acceptor {
       const settle = (result: AcceptResult): void => {
         this.#waiting--;
         this.#waitingBytes -= encoded.bytes;
+        if (result.status === 'accepted') this.#room.took(encoded.bytes);
         pending.settle = undefined;
         resolve(result);
       };

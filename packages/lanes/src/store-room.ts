@@ -6,14 +6,20 @@ const PROBE_MS = 1_000;
 const ANSWERING_WITHIN_MS = 3_500;
 /** Above this share of maxmemory nothing new is accepted, so that claims, commits and BullMQ keep their room and the store drains. */
 const FULL_FROM = 0.85;
+/** What a stored byte takes, with all that is stored beside it, at most. */
+const GROWTH = 2;
 
-/** Knows whether the store answers and has room, by asking once a second. */
+/** Knows whether the store answers and has room, by asking once a second, and at once when it may have become full since. */
 export class StoreRoom {
   readonly #client: RedisClient;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #answeredAt = 0;
   #full = false;
+  /** What may still be stored, as of the last probe. */
+  #roomBytes = Number.POSITIVE_INFINITY;
+  #storedBytes = 0;
+  #probing = false;
 
   constructor(client: RedisClient, log: Logger) {
     this.#client = client;
@@ -28,27 +34,49 @@ export class StoreRoom {
     return this.#full;
   }
 
+  /**
+   * Whether so many bytes more can be taken. A store without any room stays full: BullMQ's scripts then fail, so nothing leaves it.
+   */
+  hasRoomFor(bytes: number): boolean {
+    if (this.#full) return false;
+    if ((this.#storedBytes + bytes) * GROWTH < this.#roomBytes) return true;
+    this.#probe();
+    return false;
+  }
+
+  /** Tells of bytes that the store took. */
+  took(bytes: number): void {
+    this.#storedBytes += bytes;
+  }
+
   start(): void {
     if (this.#timer) return;
-    const probe = (): void => {
-      this.#probe().catch(() => undefined);
-    };
-    this.#timer = setInterval(probe, PROBE_MS);
-    this.#client.on('ready', probe);
+    this.#timer = setInterval(() => this.#probe(), PROBE_MS);
+    this.#client.on('ready', () => this.#probe());
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  async #probe(): Promise<void> {
+  #probe(): void {
+    if (this.#probing) return;
+    this.#probing = true;
+    this.#look()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#probing = false;
+      });
+  }
+
+  async #look(): Promise<void> {
     const nodes = this.#client instanceof Redis ? [this.#client] : this.#client.nodes('master');
     if (nodes.length === 0) throw new Error('Expected a cluster with masters, got none');
+    const storedBefore = this.#storedBytes;
     const answers = await Promise.all(nodes.map((node) => node.info('memory')));
-    const full = answers.some((info) => {
-      const most = field(info, 'maxmemory');
-      return most > 0 && field(info, 'used_memory') >= most * FULL_FROM;
-    });
+    this.#storedBytes -= storedBefore;
+    this.#roomBytes = Math.min(...answers.map(roomIn));
+    const full = this.#roomBytes <= 0;
     if (full !== this.#full) {
       this.#full = full;
       const said = full ? 'the store is nearly full: deliveries are refused until it has drained' : 'the store has room again';
@@ -56,6 +84,11 @@ export class StoreRoom {
     }
     this.#answeredAt = Date.now();
   }
+}
+
+function roomIn(info: string): number {
+  const most = field(info, 'maxmemory');
+  return most > 0 ? most * FULL_FROM - field(info, 'used_memory') : Number.POSITIVE_INFINITY;
 }
 
 function field(info: string, name: string): number {
