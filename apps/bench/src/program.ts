@@ -51,7 +51,7 @@ export async function runProgram(args: readonly string[], output: Output, progre
     .addHelpText('after', helpText);
   try {
     program.parse(args, { from: 'user' });
-    await measure(program.opts<Flags>(), args, output, progress);
+    await measure(program.opts<Flags>(), output, progress);
     return exitCodes.measured;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.measured : exitCodes.usage;
@@ -61,7 +61,7 @@ export async function runProgram(args: readonly string[], output: Output, progre
   }
 }
 
-async function measure(flags: Flags, args: readonly string[], output: Output, progress: Output): Promise<void> {
+async function measure(flags: Flags, output: Output, progress: Output): Promise<void> {
   const startedAt = performance.now();
   const say = (line: string): void =>
     void progress.write(`[${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s] ${line}\n`);
@@ -75,12 +75,16 @@ async function measure(flags: Flags, args: readonly string[], output: Output, pr
   const environment = await readEnvironment();
   output.write(`${environmentLine(environment)}\n`);
   const chosen = benchmarks.filter(({ name, byDefault }) => flags.only?.includes(name) ?? byDefault);
-  const how = `\`npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}\`: scale ${flags.scale}, ${flags.repetitions} repetitions, ${environmentLine(environment)}, ${new Date().toISOString().slice(0, 10)}.`;
+  const date = new Date().toISOString().slice(0, 10);
   const runs: Run[] = [];
   for (const benchmark of chosen) {
     say(`${benchmark.name}: ${benchmark.description}`);
     const findings = await benchmark.run(settings);
-    runs.push({ benchmark, findings, how });
+    runs.push({
+      benchmark,
+      findings,
+      how: `\`${commandOf(benchmark.name, settings)}\` on ${date}: ${environmentLine(environment)}.`,
+    });
     output.write(`\n## ${benchmark.name}\n\n${rendered(findings)}\n`);
     // After each, so that a run that is stopped has left what it measured.
     if (flags.report !== undefined)
@@ -88,6 +92,13 @@ async function measure(flags: Flags, args: readonly string[], output: Output, pr
     if (flags.json !== undefined)
       fs.writeFileSync(flags.json, `${JSON.stringify(resultsOf(environment, settings, runs), undefined, 2)}\n`);
   }
+}
+
+/** The command that measures this benchmark again in the same way. */
+function commandOf(name: string, settings: BenchmarkSettings): string {
+  const soak = name === 'rest' ? ` --soak-minutes ${settings.soakMinutes}` : '';
+  const { scale, repetitions: times, persistences: chosen } = settings;
+  return `npm run bench -- --only ${name} --scale ${scale} --repetitions ${times} --appendfsync ${chosen.join(',')}${soak}`;
 }
 
 function resultsOf(environment: object, { say: _say, ...settings }: BenchmarkSettings, runs: readonly Run[]): object {
