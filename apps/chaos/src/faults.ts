@@ -50,7 +50,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
 };
 const MEAN_GAP_MS = 900;
 /** The lease with the handler timeout of a run is 10 s. */
-const LONGER_THAN_LEASE_MS = [11_000, 15_000] as const;
+const LONGER_THAN_LEASE_MS = [12_000, 24_000] as const;
 const WHOLE_AGAIN_TIMEOUT_MS = 90_000;
 
 export interface FaultSettings {

@@ -88,7 +88,8 @@ class Link {
   readonly #client: net.Socket;
   readonly #server: net.Socket;
   readonly #fault: Fault;
-  readonly #delays = new Set<NodeJS.Timeout>();
+  /** What is held back, with what lets it go on. */
+  readonly #delays = new Map<NodeJS.Timeout, () => void>();
   #lost: HalfOpen | undefined;
   #over = false;
   onEnd: () => void = () => {};
@@ -120,7 +121,10 @@ class Link {
   }
 
   goOn(): void {
-    if (this.#delays.size > 0) return;
+    for (const [delay, pass] of this.#delays) {
+      clearTimeout(delay);
+      pass();
+    }
     this.#client.resume();
     this.#server.resume();
   }
@@ -133,7 +137,7 @@ class Link {
   reset(): void {
     if (this.#over) return;
     this.#over = true;
-    for (const delay of this.#delays) clearTimeout(delay);
+    for (const delay of this.#delays.keys()) clearTimeout(delay);
     for (const socket of [this.#client, this.#server]) {
       if (socket.connecting) socket.destroy();
       else socket.resetAndDestroy();
@@ -163,11 +167,12 @@ class Link {
   /** The direction stands still meanwhile, so nothing overtakes. */
   #later(from: net.Socket, to: net.Socket, chunk: Buffer): void {
     from.pause();
-    const delay = setTimeout(() => {
+    const pass = (): void => {
       this.#delays.delete(delay);
       if (!this.#fault.frozen) from.resume();
       this.#pass(from, to, chunk);
-    }, this.#fault.delayMs);
-    this.#delays.add(delay);
+    };
+    const delay = setTimeout(pass, this.#fault.delayMs);
+    this.#delays.set(delay, pass);
   }
 }
