@@ -6,7 +6,7 @@ import {
   statusRef,
   trackStates,
 } from '@syncline/catalog';
-import { laneOf, laneStates, MERCHANT_ID_MAX_LENGTH, NO_MERCHANT, parseLane } from '@syncline/events';
+import { isSideLane, laneOf, laneStates, MERCHANT_ID_MAX_LENGTH, NO_MERCHANT, parseLane } from '@syncline/events';
 import type { LaneStatus, Page } from '@syncline/lanes';
 import type { Api, Listing } from './api';
 import { Refusal } from './errors';
@@ -60,7 +60,7 @@ export async function listMerchants(api: Api, query: Query): Promise<Listing<Pre
     for (; taken < page.items.length && found.length < limit; taken += 1) {
       const lane = page.items[taken];
       const status = statuses[taken];
-      if (lane === undefined || status === undefined || parseLane(lane.lane).merchantId === NO_MERCHANT) continue;
+      if (lane === undefined || status === undefined || !isMerchant(lane.lane)) continue;
       if (state === undefined || isIn(state, lane, status)) found.push({ lane, status });
     }
     if (taken < page.items.length) place = { cursor, skip: taken, size };
@@ -97,6 +97,10 @@ async function withCounts({ inspector, read }: Api, lane: LaneStatus, status: Me
     ]),
   );
   return presentMerchant(lane, parseLane(lane.lane), status, { offers, collections });
+}
+
+function isMerchant(lane: string): boolean {
+  return !isSideLane(lane) && parseLane(lane).merchantId !== NO_MERCHANT;
 }
 
 function isIn(state: string, lane: LaneStatus, { connection, tracks }: MerchantStatus): boolean {

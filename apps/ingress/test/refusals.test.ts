@@ -56,9 +56,9 @@ describe('401: a delivery does no work when its signature', () => {
   });
 
   test('came twice', async () => {
-    const head = `POST /webhooks/violet HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${OFFER.length}\r\n`;
+    const start = `POST /webhooks/violet HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${OFFER.length}\r\n`;
     const hmac = `X-Violet-Hmac: ${right}\r\n`;
-    expect(await ingress.raw(`${head}X-Violet-Topic: OFFER_ADDED\r\n${hmac}${hmac}\r\n${OFFER}`)).toContain('HTTP/1.1 401');
+    expect(await ingress.raw(`${start}X-Violet-Topic: OFFER_ADDED\r\n${hmac}${hmac}\r\n${OFFER}`)).toContain('HTTP/1.1 401');
     expect(ingress.acceptor.calls).toBe(0);
   });
 
@@ -267,6 +267,7 @@ describe('bodies in memory at once', () => {
     });
     slow.destroy();
     await waitFor(async () => (await small.post('/webhooks/violet', OFFER, signed(OFFER))).status === 202);
+    expect(small.acceptor.calls).toBe(1);
     await small.stop();
   });
 });

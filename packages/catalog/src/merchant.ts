@@ -16,6 +16,8 @@ export interface Merchant {
   status(): Promise<MerchantStatus>;
   /** Changes the stored status by one of the pure transitions of `status.ts`. */
   updateStatus(change: (status: StatusDocument) => StatusDocument): Promise<void>;
+  /** Brings an event to this merchant's handlers behind all that waits; see `UnitOfWork.append`. */
+  append(followUp: FollowUp): void;
   /** Brings an event to this merchant's handlers after a time; see `UnitOfWork.after`. */
   after(afterMs: number, key: string, followUp: FollowUp): void;
   /** Clears the timer with this key. */
@@ -45,6 +47,9 @@ export function createMerchant(unit: UnitOfWork, lane: Lane, receivedAt: number)
     },
     async updateStatus(change) {
       unit.put(collection, id, change(readStatusDocument(await unit.get(collection, id))));
+    },
+    append(followUp) {
+      unit.append(followUp);
     },
     after(afterMs, key, followUp) {
       unit.after(afterMs, key, followUp);

@@ -25,6 +25,9 @@ const noUnit: UnitOfWork = {
   delete: () => {
     throw new Error('Expected no effect');
   },
+  append: () => {
+    throw new Error('Expected no effect');
+  },
   after: () => {
     throw new Error('Expected no effect');
   },

@@ -64,6 +64,7 @@ export class MerchantLane {
       },
       put: (collection, id, value) => void effects.set(keyOf({ collection, id }), JSON.stringify(value)),
       delete: (collection, id) => void effects.set(keyOf({ collection, id }), null),
+      append: () => undefined,
       after: () => undefined,
       cancel: () => undefined,
     };

@@ -28,6 +28,8 @@ export interface UnitOfWork {
   put(collection: string, id: string, value: unknown): void;
   /** Removes a document; removing an absent one is allowed. Throws once the unit is closed. */
   delete(collection: string, id: string): void;
+  /** Appends an event, in the same step as the commit, to the end of this lane, or of a lane beside it: see `sideLaneOf`. */
+  append(followUp: FollowUp, to?: { readonly sideLane: string }): void;
   /**
    * Brings an event into this lane once `afterMs` milliseconds have passed, at most about a second late. A later call with the same key,
    * also of another event, replaces the timer. Timers survive restarts and fire once.

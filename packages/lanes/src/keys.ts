@@ -1,9 +1,13 @@
 import { crc32 } from 'node:zlib';
+import { merchantLaneOf } from '@syncline/events';
 
-/** Which shard holds a lane. Fixed for a data set: see `data-set.ts`. */
+/** Which shard holds a lane, and the lanes beside it. Fixed for a data set: see `data-set.ts`. */
 export function shardOf(lane: string, shards: number): number {
-  return crc32(lane) % shards;
+  return crc32(merchantLaneOf(lane)) % shards;
 }
+
+/** Entries that the log of received events is cut to; one holds the events of one call. */
+export const LOG_MAX_ENTRIES = 20_000;
 
 /**
  * Every Redis key of one shard. The braces are a hash tag: on a cluster the whole shard, its BullMQ queue included, lives in one

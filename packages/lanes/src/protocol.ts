@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { RedisClient } from './connection';
+import type { ArmedTurn } from './arming';
 import { encodeHistory, type Settled } from './history';
-import type { ShardKeys } from './keys';
+import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
 import { Script } from './script';
-import type { Effect } from './state';
+import type { AppendedEvent, Effect } from './state';
 
 const scripts = {
   claim: new Script('claim'),
-  commit: new Script('commit'),
+  commit: new Script('commit', 'append'),
   fail: new Script('fail'),
   rescue: new Script('rescue'),
 };
@@ -22,8 +23,8 @@ export type ClaimAnswer =
   | { status: 'wait'; turnToArm: number; delayMs: number }
   | { status: 'run' | 'replay'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
 
-/** `violation`: what the lane's history shows to be wrong with a commit that was done. */
-export type CommitAnswer = { readonly violation?: 'order' | 'duplicate' } & (
+/** `violation`: what the lane's history shows to be wrong with a commit that was done. `armed`: other lanes that follow-ups made ready. */
+export type CommitAnswer = { readonly violation?: 'order' | 'duplicate'; readonly armed?: readonly ArmedTurn[] } & (
   | { status: 'fenced' | 'idle' | 'held' | 'kept' }
   | { status: 'already' | 'yielded'; turnToArm: number }
 );
@@ -41,12 +42,17 @@ export interface CommitRequest {
   readonly firstSeq: number;
   readonly settled: readonly Settled[];
   readonly effects: readonly Effect[];
+  readonly followUps?: readonly AppendedEvent[];
   /** What happens to the lane when events remain: the turn goes on, or the lane waits for its next. `replay`: the event is one, and yields. */
   readonly ending: 'keep' | 'yield' | 'replay';
   readonly leaseMs: number;
   readonly historyMaxItems: number;
   readonly historyMaxAgeMs: number;
   readonly recentMaxBytes: number;
+}
+
+function pairs(flat: readonly (string | number)[]): ArmedTurn[] {
+  return Array.from({ length: flat.length / 2 }, (_, index) => [String(flat[2 * index]), Number(flat[2 * index + 1])]);
 }
 
 /** The steps of a lane's turn, one script each; the scripts' headers tell their promises. */
@@ -82,7 +88,7 @@ export class LaneProtocol {
 
   async commit(lane: string, request: CommitRequest): Promise<CommitAnswer> {
     const keys = this.#keys;
-    const { settled, effects } = request;
+    const { settled, effects, followUps = [] } = request;
     const effectKeys = [...new Set(effects.map(({ key }) => key))];
     const counters = new Map<string, number>();
     for (const { outcome } of settled) counters.set(outcome, (counters.get(outcome) ?? 0) + 1);
@@ -97,6 +103,8 @@ export class LaneProtocol {
       request.historyMaxItems,
       request.historyMaxAgeMs,
       request.recentMaxBytes,
+      followUps.length,
+      LOG_MAX_ENTRIES,
       settled.length,
     ];
     const replayed = request.ending === 'replay';
@@ -105,7 +113,8 @@ export class LaneProtocol {
     for (const [name, amount] of counters) args.push(name, amount);
     args.push(effects.length);
     for (const { command, key, args: own } of effects) args.push(command, effectKeys.indexOf(key) + 1, own.length, ...own);
-    const [status, turnToArm = 0, violation] = (await scripts.commit.run(
+    for (const { lane: to, receivedAt, record } of followUps) args.push(to, receivedAt, record);
+    const [status, turnToArm = 0, violation = '', ...armed] = (await scripts.commit.run(
       this.#client,
       [
         keys.lane(lane),
@@ -121,11 +130,14 @@ export class LaneProtocol {
         keys.minute(Math.floor(Date.now() / 60_000)),
         keys.running,
         keys.held,
+        keys.lanes,
+        keys.log,
+        ...followUps.flatMap(({ lane: to }) => [keys.lane(to), keys.queue(to)]),
         ...effectKeys,
       ],
       args,
-    )) as [CommitAnswer['status'], number?, ('order' | 'duplicate')?];
-    const seen = violation === undefined ? {} : { violation };
+    )) as [CommitAnswer['status'], number?, ('order' | 'duplicate' | '')?, ...(string | number)[]];
+    const seen = { ...(violation !== '' && { violation }), ...(armed.length > 0 && { armed: pairs(armed) }) };
     return status === 'yielded' || status === 'already' ? { status, turnToArm, ...seen } : { status, ...seen };
   }
 

@@ -4,10 +4,9 @@ import type { ArmedTurn } from './arming';
 import type { RedisClient } from './connection';
 import type { DataSet } from './data-set';
 import { placeOf, sliceLifeMs, slicesAround } from './dedup';
-import { ShardKeys } from './keys';
+import { LOG_MAX_ENTRIES, ShardKeys } from './keys';
 import type { EncodedRecord } from './record';
 import { Script } from './script';
-import { LOG_MAX_ENTRIES } from './timers';
 
 const acceptScript = new Script('accept', 'append');
 

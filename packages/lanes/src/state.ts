@@ -1,7 +1,16 @@
-import type { DocumentRef, FollowUp, SequencedEvent, UnitOfWork } from '@syncline/events';
+import { createHash } from 'node:crypto';
+import {
+  type DocumentRef,
+  type Event,
+  type FollowUp,
+  merchantLaneOf,
+  type SequencedEvent,
+  sideLaneOf,
+  type UnitOfWork,
+} from '@syncline/events';
 import type { RedisClient } from './connection';
 import type { ShardKeys } from './keys';
-import { encodeRecord } from './record';
+import { encodeRecord, newBodyToken } from './record';
 import { timerName } from './timers';
 
 /** A stored document is `seq json`: the seq that wrote it tells a replay whether a newer state already stands. */
@@ -15,9 +24,16 @@ export function decodeDocument(stored: string): unknown {
 
 /** One write to Redis that a commit makes. */
 export interface Effect {
-  readonly command: 'HSET' | 'HDEL' | 'ZADD' | 'ZREM' | 'UNLINK' | 'PEXPIRE';
+  readonly command: 'SET' | 'HSET' | 'HDEL' | 'ZADD' | 'ZREM' | 'UNLINK' | 'PEXPIRE';
   readonly key: string;
   readonly args: readonly (string | number)[];
+}
+
+/** An event that a commit appends to a lane of its shard. */
+export interface AppendedEvent {
+  readonly lane: string;
+  readonly receivedAt: number;
+  readonly record: string;
 }
 
 /** Arguments of one effect stay well below the number that Lua can unpack. */
@@ -35,6 +51,9 @@ export class RunState {
   readonly #known = new Map<string, Map<string, string | undefined>>();
   /** The timers that the run sets, or clears, by key. */
   readonly #timers = new Map<string, { dueAt: number; record: string } | undefined>();
+  readonly #appended: AppendedEvent[] = [];
+  /** Bodies of appended events that are kept apart. */
+  readonly #bodies: Effect[] = [];
   /** What the run writes: the stored form, or undefined to remove. */
   readonly #written = new Map<string, Map<string, string | undefined>>();
   #effectBytes = 0;
@@ -78,8 +97,14 @@ export class RunState {
   }
 
   /** Takes over the effects of an event that was decided. */
-  merge(event: SequencedEvent, { writes, timers }: UnitEffects): void {
+  merge(event: SequencedEvent, { writes, timers, followUps }: UnitEffects): void {
     const { seq } = event;
+    for (const [index, { followUp, sideLane }] of followUps.entries()) {
+      const appended = followUpEvent(event, followUp, `append ${index}`, Date.now(), sideLane);
+      const { record, body, bodyToken } = encodeRecord(appended, newBodyToken);
+      this.#appended.push({ lane: appended.lane, receivedAt: appended.receivedAt, record });
+      if (bodyToken !== '') this.#bodies.push({ command: 'SET', key: this.#keys.body(bodyToken), args: [body] });
+    }
     for (const [key, timer] of timers) this.#timers.set(key, timer && timerOf(event, key, timer));
     for (const [{ collection, id }, json] of writes) {
       this.#effectBytes += id.length + (json?.length ?? 0);
@@ -89,9 +114,14 @@ export class RunState {
     }
   }
 
+  /** The events that the run appends, in order. */
+  get followUps(): readonly AppendedEvent[] {
+    return this.#appended;
+  }
+
   /** The run's effects, ready for the commit step. */
   effects(): Effect[] {
-    const effects: Effect[] = [];
+    const effects: Effect[] = [...this.#bodies];
     const { timers, timerEvents } = this.#keys;
     for (const [key, timer] of this.#timers) {
       const name = timerName(this.#lane, key);
@@ -131,6 +161,12 @@ export interface UnitEffects {
   readonly writes: readonly [DocumentRef, string | undefined][];
   /** By key; undefined cancels. */
   readonly timers: ReadonlyMap<string, { afterMs: number; followUp: FollowUp } | undefined>;
+  readonly followUps: readonly AppendedFollowUp[];
+}
+
+interface AppendedFollowUp {
+  readonly followUp: FollowUp;
+  readonly sideLane: string | undefined;
 }
 
 function timerOf(
@@ -139,18 +175,22 @@ function timerOf(
   { afterMs, followUp }: { afterMs: number; followUp: FollowUp },
 ): { dueAt: number; record: string } {
   const dueAt = Date.now() + afterMs;
-  const { record } = encodeRecord({
-    source: event.source,
-    // Unique, and the same however often the event that set the timer is attempted.
-    eventId: `timer.${event.seq}.${key}`,
-    topic: followUp.topic,
-    lane: event.lane,
-    receivedAt: dueAt,
+  return { dueAt, record: encodeRecord(followUpEvent(event, followUp, `timer ${key}`, dueAt)).record };
+}
+
+/** `name` tells the follow-ups of one event apart. */
+function followUpEvent(cause: Event, { topic, payload }: FollowUp, name: string, receivedAt: number, sideLane?: string): Event {
+  return {
+    source: cause.source,
+    // Unique in its source, as the cause's is, and the same however often the cause is attempted or its lane's seq is given anew.
+    eventId: `follow-up-${createHash('sha256').update(`${cause.eventId}\0${name}`).digest('hex').slice(0, 32)}`,
+    topic,
+    lane: sideLane === undefined ? cause.lane : sideLaneOf(merchantLaneOf(cause.lane), sideLane),
+    receivedAt,
     headers: {},
-    body: JSON.stringify(followUp.payload ?? null),
+    body: JSON.stringify(payload ?? null),
     bodyEncoding: 'utf8',
-  });
-  return { dueAt, record };
+  };
 }
 
 /** The effects of one event's handlers: merged into the run when they succeed, dropped when they fail, closed either way. */
@@ -158,6 +198,7 @@ export class EventUnit implements UnitOfWork {
   readonly #state: RunState;
   readonly #writes = new Map<string, [DocumentRef, string | undefined]>();
   readonly #timers = new Map<string, { afterMs: number; followUp: FollowUp } | undefined>();
+  readonly #followUps: AppendedFollowUp[] = [];
   #closed = false;
 
   constructor(state: RunState) {
@@ -183,7 +224,12 @@ export class EventUnit implements UnitOfWork {
   /** Ends the unit: a handler that goes on after its timeout can no longer have effects. */
   close(): UnitEffects {
     this.#closed = true;
-    return { writes: [...this.#writes.values()], timers: this.#timers };
+    return { writes: [...this.#writes.values()], timers: this.#timers, followUps: this.#followUps };
+  }
+
+  append(followUp: FollowUp, to?: { readonly sideLane: string }): void {
+    this.#expectOpen();
+    this.#followUps.push({ followUp, sideLane: to?.sideLane });
   }
 
   after(afterMs: number, key: string, followUp: FollowUp): void {

@@ -1,14 +1,11 @@
 import { parseLane } from '@syncline/events';
 import type { ArmedTurn } from './arming';
 import type { RedisClient } from './connection';
-import type { ShardKeys } from './keys';
+import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
 import type { Logger } from './logger';
 import { Script } from './script';
 
 const fireScript = new Script('fire', 'append');
-
-/** Entries that the log of received events is cut to; one holds the events of one call. */
-export const LOG_MAX_ENTRIES = 20_000;
 
 export function timerName(lane: string, key: string): string {
   return `${lane}\n${key}`;

@@ -311,6 +311,7 @@ export class TurnTaker {
       firstSeq,
       settled,
       effects,
+      followUps: state.followUps,
       ending,
       leaseMs: this.#leaseMs,
       historyMaxItems,
@@ -322,6 +323,7 @@ export class TurnTaker {
       this.#log.warn({ lane, firstSeq, events: settled.length }, 'the turn no longer owned its lane; nothing was committed');
       return answer;
     }
+    for (const turn of answer.armed ?? []) this.#arm(turn, 0);
     if (answer.violation !== undefined) {
       this.#observer.violated(answer.violation);
       this.#log.error(

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { laneOf, type Outcome } from '@syncline/events';
 import type { Redis } from 'ioredis';
 import type { DataSet } from '../src/data-set';
-import { dataSetKey, ShardKeys } from '../src/keys';
+import { dataSetKey, LOG_MAX_ENTRIES, ShardKeys } from '../src/keys';
 import type { Inspector } from '../src/inspector';
 import { type CommitRequest, LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord, encodeRecord, newBodyToken, type StoredEvent } from '../src/record';
@@ -10,7 +10,7 @@ import { retention } from '../src/retention';
 import { Script } from '../src/script';
 import { ShardAcceptor } from '../src/shard-acceptor';
 import { EventUnit, RunState } from '../src/state';
-import { LOG_MAX_ENTRIES, timerName } from '../src/timers';
+import { timerName } from '../src/timers';
 import { request, silent } from './harness';
 import { type Answer, deadLetterName, type Limits, type ShardSnapshot, type Wish } from './model';
 
