@@ -35,6 +35,7 @@ export const ingressConfig = z
     ACCEPT_TIMEOUT_MS: fields.milliseconds(8_000, { min: 100, max: 120_000 }),
     ACCEPT_TRY_TIMEOUT_MS: fields.milliseconds(1_500, { min: 10, max: 120_000 }),
     ACCEPT_WAIT_REPLICAS: fields.integer({ default: 0, min: 0, max: 10 }),
+    STORE_MAX_BYTES: fields.integer({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER }),
     VIOLET_APP_SECRET: fields.list(),
     VIOLET_SIGNATURE_ENCODING: fields.choice(signatureEncodings, 'base64'),
     PROPEXO_WEBHOOK_SECRET: fields.list(),

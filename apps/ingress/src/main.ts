@@ -27,6 +27,7 @@ runProcess('ingress', async ({ env, log }) => {
     tryTimeoutMs: Math.min(config.ACCEPT_TRY_TIMEOUT_MS, config.ACCEPT_TIMEOUT_MS),
     dedupWindowMs: dedupWindows(config),
     waitReplicas: config.ACCEPT_WAIT_REPLICAS,
+    storeMaxBytes: config.STORE_MAX_BYTES,
     log,
     onMismatch: (error) =>
       process.nextTick(() => {

@@ -19,6 +19,7 @@ test('one secret is enough to start, with the defaults of the contract', () => {
     ACCEPT_TIMEOUT_MS: 8_000,
     ACCEPT_TRY_TIMEOUT_MS: 1_500,
     ACCEPT_WAIT_REPLICAS: 0,
+    STORE_MAX_BYTES: 0,
     BIND_HOST: '127.0.0.1',
   });
   const hours = ['violet', 'propexo', 'synctec', 'standard'].map((source) => dedupWindows(config)(source) / 3_600_000);

@@ -52,6 +52,8 @@ export interface AcceptorSettings {
   readonly dedupWindowMs: (source: string) => number;
   /** Replicas that must hold an event before it counts as durable. */
   readonly waitReplicas: number;
+  /** What one Redis may hold at most, in bytes, whatever its `maxmemory`; 0 for no such limit. */
+  readonly storeMaxBytes?: number;
   readonly log: Logger;
   /** Called once when the configuration does not fit the stored data: the process should end. */
   readonly onMismatch: (error: DataSetMismatchError) => void;
@@ -89,7 +91,7 @@ class BatchingAcceptor implements Acceptor {
     this.#settings = settings;
     this.#client = openConnection(settings.redisUrl, { kind: 'accept', timeoutMs: settings.tryTimeoutMs });
     this.#client.on('error', (error: Error) => settings.log.debug({ err: error }, 'accepting connection'));
-    this.#room = new StoreRoom(this.#client, settings.log);
+    this.#room = new StoreRoom(this.#client, { maxBytes: settings.storeMaxBytes ?? 0, log: settings.log });
     this.#arming = new Arming({ client: this.#client, prefix: settings.prefix, shards: settings.shards, log: settings.log });
     this.#shards = Array.from(
       { length: settings.shards },

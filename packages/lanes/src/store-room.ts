@@ -12,6 +12,7 @@ const GROWTH = 2;
 /** Knows whether the store answers and has room, by asking once a second, and at once when it may have become full since. */
 export class StoreRoom {
   readonly #client: RedisClient;
+  readonly #maxBytes: number;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #answeredAt = 0;
@@ -21,8 +22,10 @@ export class StoreRoom {
   #storedBytes = 0;
   #probing = false;
 
-  constructor(client: RedisClient, log: Logger) {
+  /** `maxBytes`: what one server may hold at most, beside its own `maxmemory`; 0 for no such limit. */
+  constructor(client: RedisClient, { maxBytes, log }: { maxBytes: number; log: Logger }) {
     this.#client = client;
+    this.#maxBytes = maxBytes;
     this.#log = log;
   }
 
@@ -75,7 +78,7 @@ export class StoreRoom {
     const storedBefore = this.#storedBytes;
     const answers = await Promise.all(nodes.map((node) => node.info('memory')));
     this.#storedBytes -= storedBefore;
-    this.#roomBytes = Math.min(...answers.map(roomIn));
+    this.#roomBytes = Math.min(...answers.map((info) => roomIn(info, this.#maxBytes)));
     const full = this.#roomBytes <= 0;
     if (full !== this.#full) {
       this.#full = full;
@@ -86,9 +89,9 @@ export class StoreRoom {
   }
 }
 
-function roomIn(info: string): number {
-  const most = field(info, 'maxmemory');
-  return most > 0 ? most * FULL_FROM - field(info, 'used_memory') : Number.POSITIVE_INFINITY;
+function roomIn(info: string, maxBytes: number): number {
+  const limits = [field(info, 'maxmemory') * FULL_FROM, maxBytes].filter((limit) => limit > 0);
+  return Math.min(...limits) - field(info, 'used_memory');
 }
 
 function field(info: string, name: string): number {

@@ -41,6 +41,15 @@ async function fill(acceptor: ReturnType<Engine['acceptor']>, lanes: number): Pr
   }
 }
 
+test('a configured total is a limit of its own, and what was accepted below it drains', async () => {
+  const used = await memory('used_memory');
+  const acceptor = engine.acceptor({ storeMaxBytes: used + 8 * 1_024 * 1_024 });
+  const accepted = await fill(acceptor, 10);
+  expect(await memory('used_memory')).toBeLessThan(used + 9 * 1_024 * 1_024);
+  const worker = await engine.worker(deciderOf(() => undefined));
+  await waitFor(() => worker.counts.commits.length === accepted, { timeoutMs: 40_000 });
+}, 90_000);
+
 test('a store without any room loses nothing, and goes on as soon as it is given some', async () => {
   const acceptor = engine.acceptor();
   const requests = Array.from({ length: 50 }, (_, index) => request(String(index % 5)));
