@@ -94,7 +94,7 @@ export class FaultInjector {
       const fault = this.#choose();
       if (!fault) continue;
       this.#broken.add(fault.target);
-      this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
+      this.#count(fault.kind, 1);
       const done = fault
         .run(signal)
         .catch((error: unknown) => {
@@ -108,6 +108,10 @@ export class FaultInjector {
     }
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #count(kind: FaultKind, by: 1 | -1): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + by);
   }
 
   #choose(): { kind: FaultKind; target: string; run: (signal: AbortSignal) => Promise<void> } | undefined {
@@ -184,7 +188,11 @@ export class FaultInjector {
       run: async (signal: AbortSignal) => {
         const masters = await redis.masters();
         const node = random.pick(masters);
-        if (!node) return;
+        // None that answers in time: nothing was broken.
+        if (!node) {
+          this.#count(kind, -1);
+          return;
+        }
         if (kind === 'redis-kill') await node.kill();
         else node.freeze();
         await pause(forMs, signal);

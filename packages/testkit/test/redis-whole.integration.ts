@@ -52,13 +52,13 @@ test('the sentinels replace a killed master, and the set is whole again when it 
   await first?.command('SET', 'kept', '1');
   await first?.command('WAIT', 2, 1_000);
   await first?.kill();
-  await waitFor(async () => (await set.masters()).length === 1, { timeoutMs: 30_000 });
+  await waitFor(async () => (await set.masters()).length === 1, { timeoutMs: 60_000 });
   await first?.restart();
-  await waitFor(() => set.whole(), { timeoutMs: 30_000 });
+  await waitFor(() => set.whole(), { timeoutMs: 60_000 });
   const [second] = await set.masters();
   expect(second?.port).not.toBe(first?.port);
   expect(await second?.command('GET', 'kept')).toBe('1');
-}, 90_000);
+}, 180_000);
 
 test('a replica of the cluster takes over from a killed master, and the cluster is whole again when that comes back', async () => {
   const cluster = await started(startCluster);
@@ -68,9 +68,9 @@ test('a replica of the cluster takes over from a killed master, and the cluster 
   expect(before).toHaveLength(3);
   const [victim] = before;
   await victim?.kill();
-  await waitFor(async () => (await cluster.masters()).length === 3, { timeoutMs: 30_000 });
+  await waitFor(async () => (await cluster.masters()).length === 3, { timeoutMs: 60_000 });
   await victim?.restart();
-  await waitFor(() => cluster.whole(), { timeoutMs: 30_000 });
+  await waitFor(() => cluster.whole(), { timeoutMs: 60_000 });
   const client = new Cluster(cluster.nodes.map(({ port }) => ({ port, host: '127.0.0.1' })));
   client.on('error', () => {});
   try {
@@ -78,17 +78,17 @@ test('a replica of the cluster takes over from a killed master, and the cluster 
   } finally {
     client.disconnect();
   }
-}, 90_000);
+}, 180_000);
 
 test('the keeper ends a frozen Redis and a frozen process when the process that started them is killed', async () => {
   const parent = spawn(process.execPath, ['-e', PARENT, path.join(__dirname, '..')], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   parent.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const pids = await waitFor(() => /pids (\d+) (\d+)/.exec(output)?.slice(1).map(Number), { timeoutMs: 30_000 });
+  const pids = await waitFor(() => /pids (\d+) (\d+)/.exec(output)?.slice(1).map(Number), { timeoutMs: 60_000 });
   expect(pids.every(isAlive)).toBe(true);
   parent.kill('SIGKILL');
-  await waitFor(() => !pids.some(isAlive), { timeoutMs: 30_000 });
-});
+  await waitFor(() => !pids.some(isAlive), { timeoutMs: 60_000 });
+}, 180_000);
 
 const PARENT = `
   const { spawn } = require('node:child_process');
@@ -120,4 +120,4 @@ test('a client of the sentinels reaches the master', async () => {
   } finally {
     client.disconnect();
   }
-}, 60_000);
+}, 120_000);

@@ -1,0 +1,45 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { waitFor } from '@syncline/testkit';
+
+/** The processes of the product that a run has started: they are run from a folder that is named by the run's process id. */
+function startedBy(runPid: number | undefined): string[] {
+  return execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(`syncline-test-${runPid}-`) && line.includes('apps'));
+}
+
+let run: ChildProcess;
+let output: string;
+
+beforeEach(async () => {
+  output = '';
+  run = spawn(
+    process.execPath,
+    [path.join(__dirname, '..', 'dist', 'main.js'), '--seed', '3', '--seconds', '300', '--rate', '5'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  for (const stream of [run.stdout, run.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await waitFor(() => startedBy(run.pid).length === 5, { timeoutMs: 60_000, message: 'five processes to run' });
+}, 90_000);
+afterEach(() => {
+  run.kill('SIGKILL');
+});
+
+test('a run that is asked to stop ends everything that it started, and says so by its exit code', async () => {
+  const exited = once(run, 'exit');
+  run.kill('SIGINT');
+  expect(await exited).toEqual([130, null]);
+  expect(output).toContain('Stopped.');
+  expect(startedBy(run.pid)).toEqual([]);
+}, 120_000);
+
+test('a run that is killed leaves no process behind', async () => {
+  const exited = once(run, 'exit');
+  run.kill('SIGKILL');
+  await exited;
+  await waitFor(() => startedBy(run.pid).length === 0, { timeoutMs: 30_000 });
+}, 120_000);
