@@ -11,7 +11,7 @@ export interface IdPlace {
 
 /**
  * An id is remembered as an 8-byte keyed digest in one of 8,192 small hashes of a slice of time. Bucket and digest are different
- * bits of one HMAC, so two ids are taken for the same with probability 2^-77 a pair: with 10 million ids remembered, about 1e-16
+ * bits of one HMAC, so two ids are taken for the same with probability 2^-77 a pair: with 10 million ids remembered, about 7e-17
  * a delivery. The key is secret to the data set, so nobody can choose ids that collide.
  */
 export function placeOf(dedupKey: Buffer, source: string, eventId: string): IdPlace {

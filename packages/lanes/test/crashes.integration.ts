@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
 import { ShardKeys } from '../src/keys';
+import { LaneProtocol, newFence } from '../src/protocol';
 import { deciderOf, Engine, request } from './harness';
 
 let redis: TestRedis;
@@ -58,6 +59,39 @@ test('a killed worker costs neither order nor an event, and nothing is applied t
   expect(decided).toEqual(requests.map(({ event }) => event.eventId));
   expect(heir.counts.rescues.lease).toBe(1);
 }, 60_000);
+
+test('an event that ends every worker is tried alone after two crashes, and is a dead letter after three more', async () => {
+  const acceptor = engine.acceptor();
+  const requests = [request('1'), request('1'), request('1')];
+  for (const one of requests) await acceptor.accept(one);
+  await acceptor.stop(1_000);
+  let now = Date.now();
+  const client = engine.redis();
+  const keys = new ShardKeys(engine.prefix, 0);
+  const protocol = new LaneProtocol(client, keys, () => String(now));
+  const claimed: number[] = [];
+  let turn = 1;
+  for (let crash = 0; crash < 5; crash++) {
+    const claim = await protocol.claim('violet:1', turn, newFence(), { leaseMs: 10_000, maxEvents: 10, maxBytes: 1_000_000 });
+    if (claim.status !== 'run') throw new Error(`Expected a run, got ${claim.status}`);
+    claimed.push(claim.elements.length);
+    now += 10_001;
+    const rescue = await protocol.rescue('violet:1', 0);
+    if (rescue.status !== 'rescued') throw new Error(`Expected a rescue, got ${rescue.status}`);
+    turn = rescue.turnToArm;
+  }
+  expect(claimed).toEqual([3, 3, 1, 1, 1]);
+
+  // The last rescue's arming is lost as well; its time is not over for a worker with the store's own clock.
+  await client.zadd(keys.ready, 0, 'violet:1');
+  const decided: string[] = [];
+  const worker = await engine.worker(deciderOf((event) => void decided.push(event.eventId)));
+  await waitFor(() => worker.counts.commits.length === 3, { timeoutMs: 30_000 });
+  expect(worker.counts.commits.map(({ outcome }) => outcome)).toEqual(['dead', 'processed', 'processed']);
+  expect(decided).toEqual(requests.slice(1).map(({ event }) => event.eventId));
+  const [letter = ''] = await client.hvals(keys.dead);
+  expect(JSON.parse(letter)).toMatchObject({ reason: 'crashed', attempts: 5, eventId: requests[0]?.event.eventId });
+});
 
 test('a worker that was frozen past its lease and wakes commits nothing', async () => {
   const acceptor = engine.acceptor();
