@@ -46,7 +46,7 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       },
     ],
     caughtAs: ['duplicated', 'lost', 'reordered'],
-    run: { seconds: 50, leastEvents: 600, merchants: 12, rate: 120, faults: ['worker-stall'], patienceSeconds: 15 },
+    run: { seconds: 80, leastEvents: 600, merchants: 24, rate: 120, faults: ['worker-stall'], patienceSeconds: 15 },
   },
   'late-idle': {
     what: 'a lane goes idle by what its claim saw, though events came since',

@@ -56,7 +56,7 @@ function forgottenText({ settings, verdict }: ChaosResult, excused: number): str
     const lost = verdict.violations.filter(({ forgotten }) => forgotten).length;
     return `${lost} acknowledged events lost, with ${settings.waitReplicas} replica holding each before its acknowledgement`;
   }
-  return `${excused} acknowledged events lost, because a replica that had not received them took over; with --wait-replicas 1 there must be none`;
+  return `${excused} acknowledged events lost, because they had not reached the replica that took over; with --wait-replicas 1 there must be none`;
 }
 
 /** The command that makes the same choices again. */

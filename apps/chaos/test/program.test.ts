@@ -88,7 +88,7 @@ test('a run is clean only without violations, counted or found, and without a pr
 test('events that a failover forgot are excused only where no replica had to hold them, and are told either way', () => {
   const failover = resultOf({ verdict: forgotten }, { topology: 'sentinel' });
   expect(brokenPromises(failover)).toEqual([]);
-  expect(reportOf(failover)).toContain('1 acknowledged events lost, because a replica that had not received them took over');
+  expect(reportOf(failover)).toContain('1 acknowledged events lost, because they had not reached the replica that took over');
   const waited = resultOf({ verdict: forgotten }, { topology: 'cluster', waitReplicas: 1 });
   expect(isClean(waited)).toBe(false);
   expect(reportOf(waited)).toContain('lost 1, reordered 0');
