@@ -7,7 +7,7 @@ import { createInspector } from '../src/inspector';
 import { createOperator, type Operator } from '../src/operator';
 import { newFence } from '../src/protocol';
 import { Engine, silent } from './harness';
-import { type Answer, type ModelEvent, ShardModel, snapshotOf, type Wish } from './model';
+import { type Answer, type ArmedTurn, type ModelEvent, ShardModel, snapshotOf, type Wish } from './model';
 import { type Decided, expectEqual, type Run, ShardUnderTest } from './shard-under-test';
 
 /** A longer proof: SYNCLINE_MODEL_RUNS=20000. SYNCLINE_MODEL_SEED repeats one that failed. */
@@ -47,7 +47,7 @@ afterAll(async () => {
 /** The test's side of one sequence: what workers hold, and the turns that BullMQ was told of. */
 class World {
   readonly model = new ShardModel(now, limits);
-  readonly armed: [lane: string, turn: number][] = [];
+  readonly armed: ArmedTurn[] = [];
   /** Runs that no worker has ended: each may go on at any time, also when it has long lost its lane. */
   readonly runs: Run[] = [];
   /** Commits and failures, as a client sends them again whose connection broke before the answer. */
@@ -57,8 +57,10 @@ class World {
   /** The engine must answer what the model does. An arming may be lost on its way to BullMQ. */
   expectSame(lane: string, answer: Answer, expected: Answer, lost: boolean): void {
     expectEqual(answer, expected);
-    const [, turnToArm = 0] = answer;
-    if (turnToArm > 0 && !lost) this.armed.push([lane, turnToArm]);
+    const [, turnToArm = 0, others = []] = answer;
+    if (lost) return;
+    if (turnToArm > 0) this.armed.push([lane, turnToArm]);
+    this.armed.push(...others);
   }
 
   /** A worker goes on with its run only while the lane was kept for it. */
@@ -104,8 +106,10 @@ function newest<T>(items: readonly T[], back: number): T | undefined {
 const lanes = fc.nat(1).map((index) => shard.laneName(index));
 const eventIds = fc.integer({ min: 1, max: 14 }).map((id) => `e${id}`);
 const lost = fc.nat(9).map((chance) => chance === 9);
+const headSeqs = fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined, freq: 1 });
 const wishes: fc.Arbitrary<Wish> = fc.record({
   document: fc.constantFrom('a', 'b', 'c'),
+  append: fc.option(fc.constantFrom('own lane', 'side lane'), { nil: undefined, freq: 4 }),
   timer: fc.option(fc.record({ key: fc.constantFrom('k', 'l'), afterMs: fc.constantFrom(null, 0, 5_000) }), {
     nil: undefined,
     freq: 3,
@@ -208,9 +212,9 @@ const commands = [
       world.expectSame(args.lane, answer, world.model.hold(args.lane, args.verb, args.forced), args.lost);
     },
   ),
-  command('skip-head', fc.record({ lane: lanes, forced: fc.boolean(), dies: lost, lost }), async (world, args) => {
-    const { answer, run } = await shard.seize(args.lane, args.forced);
-    const expected = world.model.seize(args.lane, run?.fence ?? '', args.forced);
+  command('skip-head', fc.record({ lane: lanes, forced: fc.boolean(), seq: headSeqs, dies: lost, lost }), async (world, args) => {
+    const { answer, run } = await shard.seize(args.lane, args.forced, args.seq);
+    const expected = world.model.seize(args.lane, run?.fence ?? '', args.forced, args.seq);
     expectEqual(answer, expected.answer);
     if (!run || !('events' in expected)) return;
     expectEqual(run.events.map(named), expected.events.map(named));
@@ -252,7 +256,7 @@ const commands = [
   ),
 ];
 
-async function claim(world: World, [lane, turn]: [string, number], fence: string, maxEvents: number, armingLost: boolean) {
+async function claim(world: World, [lane, turn]: ArmedTurn, fence: string, maxEvents: number, armingLost: boolean) {
   const { answer, run } = await shard.claim(lane, turn, fence, maxEvents);
   const expected = world.model.claim(lane, turn, fence, maxEvents);
   world.expectSame(lane, answer, expected.answer, armingLost);

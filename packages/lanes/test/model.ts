@@ -1,13 +1,15 @@
-import type { Outcome } from '@syncline/events';
+import { createHash } from 'node:crypto';
+import { type Outcome, sideLaneOf } from '@syncline/events';
 
 /**
  * What the lanes of one shard promise, as plain code: no Redis, no Lua, one call for one step. The engine must give the same answers and
  * hold the same state, whatever comes in whatever order. Events appear by id, documents as the list of the seqs that wrote them.
  */
 
-/** What the handler of an event does: it adds the event's seq to a document, and may set or cancel (`null`) a timer. */
+/** What the handler of an event does: it adds the event's seq to a document, and may set or cancel (`null`) a timer, or append an event. */
 export interface Wish {
   readonly document: string;
+  readonly append?: 'own lane' | 'side lane' | undefined;
   readonly timer?: { readonly key: string; readonly afterMs: number | null } | undefined;
 }
 
@@ -18,7 +20,9 @@ export interface ModelEvent {
 }
 
 /** What a step tells: its status, and the turn to arm where one is to be. */
-export type Answer = readonly [status: string, turnToArm?: number];
+export type Answer = readonly [status: string, turnToArm?: number, armed?: readonly ArmedTurn[]];
+
+export type ArmedTurn = readonly [lane: string, turn: number];
 
 export type ClaimAnswer = { answer: Answer } | { answer: Answer; events: ModelEvent[]; failedAttempts: number; crashes: number };
 
@@ -183,26 +187,41 @@ export class ShardModel {
   ): Answer {
     const lane = this.lane(name);
     if (lane.owner?.fence !== fence) return ['fenced'];
+    const appended: { to: string; eventId: string; wish: Wish }[] = [];
     for (const [index, outcome] of outcomes.entries()) {
       const event = replay ? lane.replays.shift() : lane.waiting.shift();
-      if (event) this.#settle(name, event, outcome, index === 0 ? attempt : 1, replay);
+      if (!event) break;
+      this.#settle(name, event, outcome, index === 0 ? attempt : 1, replay);
+      const { append, document } = event.wish;
+      if (!append || outcome !== 'processed') continue;
+      const to = append === 'own lane' ? name : sideLaneOf(name, 'side');
+      appended.push({ to, eventId: followUpId(event.eventId, 'append 0'), wish: { document } });
     }
-    if (outcomes.length > 0) lane.crashes = 0;
-    if (outcomes.length > 0 && !replay) {
+    const armed = appended.flatMap(({ to, eventId, wish }): ArmedTurn[] => {
+      const turnToArm = this.append(to, eventId, wish);
+      return turnToArm > 0 ? [[to, turnToArm]] : [];
+    });
+    return [...this.#afterCommit(lane, fence, outcomes.length, replay, keep), armed];
+  }
+
+  /** What becomes of the lane is decided once its events, and what they appended, have their places. */
+  #afterCommit(lane: LaneModel, fence: string, events: number, replay: boolean, keep: boolean): [status: string, turn: number] {
+    if (events > 0) lane.crashes = 0;
+    if (events > 0 && !replay) {
       lane.attempts = 0;
       lane.notBefore = undefined;
     }
     if (lane.empty) {
       lane.disarm();
-      return ['idle'];
+      return ['idle', 0];
     }
     if (lane.paused) {
       lane.disarm();
-      return ['held'];
+      return ['held', 0];
     }
     if (keep && !replay) {
       lane.own(fence, this.now + this.limits.leaseMs);
-      return ['kept'];
+      return ['kept', 0];
     }
     return ['yielded', lane.arm(this.now)];
   }
@@ -224,7 +243,7 @@ export class ShardModel {
       const { key, afterMs } = wish.timer;
       lane.timers.set(key, {
         dueAt: this.now + afterMs,
-        eventId: `timer.${seq}.${key}`,
+        eventId: followUpId(eventId, `timer ${key}`),
         wish: { document: wish.document },
       });
     }
@@ -279,13 +298,14 @@ export class ShardModel {
     return ['done', lane.arm(this.now)];
   }
 
-  /** Takes the lane from whoever has it; a commit of its head as discarded follows. */
-  seize(name: string, fence: string, forced: boolean): ClaimAnswer {
+  /** Takes the lane from whoever has it; a commit of its head as discarded follows. `seq`: that the head must have. */
+  seize(name: string, fence: string, forced: boolean, seq: number | undefined): ClaimAnswer {
     const lane = this.lane(name);
     if (lane.seq === 0) return { answer: ['unknown'] };
     if (lane.isOwned(this.now) && !forced) return { answer: ['running'] };
     const [head] = lane.waiting;
     if (!head) return { answer: ['empty'] };
+    if (seq !== undefined && head.seq !== seq) return { answer: ['moved'] };
     lane.blocked = false;
     lane.notBefore = undefined;
     lane.turn++;
@@ -323,6 +343,11 @@ export class ShardModel {
     const outcome = lane.history.findLast(({ seq }) => seq === place.seq)?.outcome;
     return outcome === 'dead' && !this.deadLetters.has(deadLetterName(place.lane, place.seq)) ? 'discarded' : outcome;
   }
+}
+
+/** Unique, and the same however often its cause is attempted. */
+function followUpId(causeId: string, name: string): string {
+  return `follow-up-${createHash('sha256').update(`${causeId}\0${name}`).digest('hex').slice(0, 32)}`;
 }
 
 export function deadLetterName(lane: string, seq: number): string {

@@ -141,6 +141,7 @@ export class ShardUnderTest {
       firstSeq: run.events[0]?.seq ?? 1,
       settled,
       effects: [...state.effects(), ...kept],
+      followUps: state.followUps,
       ending: run.kind === 'replay' && settled.length > 0 ? 'replay' : keep ? 'keep' : 'yield',
       leaseMs,
       historyMaxItems,
@@ -155,12 +156,14 @@ export class ShardUnderTest {
   }
 
   async #apply(event: StoredEvent, replay: boolean, state: RunState): Promise<Outcome> {
-    const { document, timer } = JSON.parse(event.body) as Wish;
+    const { document, append, timer } = JSON.parse(event.body) as Wish;
     const unit = new EventUnit(state);
     const seqs = ((await unit.get('seqs', document)) ?? []) as number[];
     unit.put('seqs', document, [...seqs, event.seq]);
     if (timer?.afterMs === null) unit.cancel(timer.key);
-    else if (timer) unit.after(timer.afterMs, timer.key, { topic: 'TIMER', payload: { document } satisfies Wish });
+    else if (timer) unit.after(timer.afterMs, timer.key, { topic: 'TIMER', payload: { document } });
+    const wish: Wish = { document };
+    if (append) unit.append({ topic: 'APPENDED', payload: wish }, append === 'side lane' ? { sideLane: 'side' } : undefined);
     const effects = unit.close();
     const refs = effects.writes.map(([ref]) => ref);
     if (replay && (await state.holdsNewer(event.seq, refs))) return 'superseded';
@@ -171,7 +174,8 @@ export class ShardUnderTest {
   async commit(lane: string, commit: CommitRequest): Promise<Answer> {
     const answer = await this.protocol.commit(lane, commit);
     expectEqual(answer.violation, undefined);
-    return 'turnToArm' in answer ? [answer.status, answer.turnToArm] : [answer.status];
+    if (answer.status === 'fenced') return ['fenced'];
+    return [answer.status, 'turnToArm' in answer ? answer.turnToArm : 0, answer.armed ?? []];
   }
 
   async fail(run: Run, delayMs: number | 'block'): Promise<Answer> {
@@ -200,13 +204,13 @@ export class ShardUnderTest {
     )) as Answer;
   }
 
-  async seize(lane: string, forced: boolean): Promise<{ answer: Answer; run?: Run }> {
+  async seize(lane: string, forced: boolean, seq: number | undefined): Promise<{ answer: Answer; run?: Run }> {
     const { keys } = this;
     const fence = newFence();
     const [status, laneNumber = 0, failedAttempts = 0, , element] = (await scripts.seize.run(
       this.#client,
       [keys.lane(lane), keys.queue(lane), keys.ready, keys.running, keys.retrying, keys.held],
-      [this.#now(), lane, fence, this.#limits.leaseMs, forced ? 1 : 0],
+      [this.#now(), lane, fence, this.#limits.leaseMs, forced ? 1 : 0, seq ?? ''],
     )) as [string, number?, number?, string?, string?];
     if (element === undefined) return { answer: [status] };
     const events = [decodeRecord(element)];
