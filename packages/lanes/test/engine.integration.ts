@@ -391,7 +391,7 @@ test('a minute of backlog behind slow handlers makes no rescues: what waits in t
   for (const [index, jobId] of jobIds.entries()) {
     const armedAt = Date.now() - (LANES - index) * 1_000;
     const { data = '' } = await client.hgetall(`${keys.base}:turns:${jobId}`);
-    const [[lane = '']] = (JSON.parse(data) as { lanes: [[string]] }).lanes;
+    const [[lane]] = (JSON.parse(data) as { lanes: [[string]] }).lanes;
     await client.zadd(keys.ready, armedAt, lane);
     await client.hset(`${keys.base}:turns:${jobId}`, 'timestamp', armedAt);
   }

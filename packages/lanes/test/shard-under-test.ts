@@ -291,7 +291,7 @@ export class ShardUnderTest {
     const leased = fields.lease !== undefined;
     const places = Object.entries({ ready, running, retrying }).filter(([, score]) => score !== null);
     expectEqual(running, fields.lease ?? null);
-    const named = (element: string): string => {
+    const nameOf = (element: string): string => {
       const { seq, eventId } = decodeRecord(element);
       return `${seq} ${eventId}`;
     };
@@ -308,8 +308,8 @@ export class ShardUnderTest {
       held: (held ?? undefined) as 'blocked' | 'paused' | undefined,
       paused: fields.paused !== undefined,
       hasHead: head !== null,
-      waiting: waiting.map(named),
-      replays: replays.map(named),
+      waiting: waiting.map(nameOf),
+      replays: replays.map(nameOf),
       history: history.items.map(({ position, seq, eventId, outcome, attempt, replayed, committedAt }) => ({
         position,
         seq,
