@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  isInternalTopic,
   parseLane,
   type AttemptContext,
   type Decider,
@@ -11,11 +12,17 @@ import {
 } from '@syncline/events';
 import { statusRef } from './documents';
 import type { Handler, HandlerContext, HandlerEvent } from './handler';
+import { internalHandlers } from './internal';
 import { createMerchant } from './merchant';
 import { checkPayload, parseBody } from './payload';
+import { propexoHandlers } from './propexo';
+import { EventReport } from './report';
+import { type CatalogSettings, defaultSettings } from './settings';
+import { synctecHandlers } from './synctec';
 import { violetHandlers } from './violet/handlers';
 
-const catalogHandlers = routesOf(violetHandlers);
+/** A sender's meaning is one list here: see docs/adding-a-sender.md. */
+const catalogHandlers = routesOf([...violetHandlers, ...propexoHandlers, ...synctecHandlers, ...internalHandlers]);
 
 const unhandled: Plan = { external: false, reads: [], run: () => Promise.resolve('unhandled') };
 
@@ -31,18 +38,33 @@ export function isCatalogTopic(source: string, topic: string): boolean {
   return catalogHandlers.some((route) => route.matches(source, topic));
 }
 
+/** Decides events, and tells what their handlers did. */
+export interface CatalogDecider extends Decider {
+  /** What the handlers of this very event reported in its latest attempt; undefined when they had nothing to report. */
+  reportOf(event: SequencedEvent): EventReport | undefined;
+}
+
+/** What an attempt's handlers share. */
+interface Catalog {
+  readonly settings: CatalogSettings;
+  /** The reports of events under way. They go with their events: who wants one asks for it when the event is committed. */
+  readonly reports: WeakMap<SequencedEvent, EventReport>;
+}
+
 /**
  * Decides events by the catalogue's handlers and then by the user's, in order and in the same unit of work. An event that the
  * catalogue's handler finds stale is superseded, and the user's handlers do not see it.
  */
-export function createDecider(userHandlers: readonly Handler[] = []): Decider {
+export function createDecider(userHandlers: readonly Handler[] = [], settings: Partial<CatalogSettings> = {}): CatalogDecider {
   const userRoutes = routesOf(userHandlers);
+  const catalog: Catalog = { settings: { ...defaultSettings, ...settings }, reports: new WeakMap() };
   return {
     plan(event) {
       const ours = catalogHandlers.filter((route) => route.matches(event.source, event.topic));
       const theirs = userRoutes.filter((route) => route.matches(event.source, event.topic));
-      return ours.length + theirs.length === 0 ? unhandled : planOf(event, ours, theirs);
+      return ours.length + theirs.length === 0 ? unhandled : planOf(catalog, event, ours, theirs);
     },
+    reportOf: (event) => catalog.reports.get(event),
   };
 }
 
@@ -52,7 +74,7 @@ interface Step {
   readonly event: () => HandlerEvent;
 }
 
-function planOf(event: SequencedEvent, ours: readonly Route[], theirs: readonly Route[]): Plan {
+function planOf(catalog: Catalog, event: SequencedEvent, ours: readonly Route[], theirs: readonly Route[]): Plan {
   const ourSteps = ours.map((route) => ({
     handler: route.handler,
     event: once(() => eventFor(route, event, payloadFor(route, event))),
@@ -61,9 +83,12 @@ function planOf(event: SequencedEvent, ours: readonly Route[], theirs: readonly 
     external: [...ours, ...theirs].some(({ handler }) => handler.external === true),
     reads: readsOf(event, ourSteps, theirs),
     async run(unit, context) {
+      catalog.reports.delete(event);
+      const handle = (handler: Handler, handlerEvent: HandlerEvent) =>
+        runHandler(catalog, handler, event, handlerEvent, unit, context);
       let decision: Decision = 'superseded';
       for (const step of ourSteps) {
-        if ((await handle(step.handler, step.event(), unit, context)) === 'superseded') return 'superseded';
+        if ((await handle(step.handler, step.event())) === 'superseded') return 'superseded';
         decision = 'processed';
       }
       // Every payload is checked before any of these handlers runs: one of them may act outside, which cannot be undone.
@@ -71,7 +96,7 @@ function planOf(event: SequencedEvent, ours: readonly Route[], theirs: readonly 
       for (const route of theirs) theirSteps.push([route.handler, eventFor(route, event, await payloadFor(route, event))]);
       for (const [handler, handlerEvent] of theirSteps) {
         context.signal.throwIfAborted();
-        if ((await handle(handler, handlerEvent, unit, context)) !== 'superseded') decision = 'processed';
+        if ((await handle(handler, handlerEvent)) !== 'superseded') decision = 'processed';
       }
       return decision;
     },
@@ -112,15 +137,30 @@ function hintsOf({ handler, event: eventOf }: Step): readonly DocumentRef[] {
   }
 }
 
-async function handle(handler: Handler, event: HandlerEvent, unit: UnitOfWork, context: AttemptContext): Promise<unknown> {
+async function runHandler(
+  { settings, reports }: Catalog,
+  handler: Handler,
+  event: SequencedEvent,
+  handlerEvent: HandlerEvent,
+  unit: UnitOfWork,
+  context: AttemptContext,
+): Promise<unknown> {
   const handlerContext: HandlerContext = {
     signal: context.signal,
     attempt: context.attempt,
     get idempotencyKey() {
-      return event.idempotencyKey;
+      return handlerEvent.idempotencyKey;
     },
   };
-  return handler.handle(event, createMerchant(unit, event.lane, event.receivedAt), handlerContext);
+  const report = (): EventReport => {
+    const held = reports.get(event) ?? new EventReport();
+    reports.set(event, held);
+    return held;
+  };
+  const { merchant, settled } = createMerchant(unit, event, settings, report);
+  const result = await handler.handle(handlerEvent, merchant, handlerContext);
+  await settled();
+  return result;
 }
 
 function eventFor(route: Route, event: SequencedEvent, payload: unknown): HandlerEvent {
@@ -155,9 +195,18 @@ function routesOf(handlers: readonly Handler[]): Route[] {
       handler,
       name: use === 1 ? base : `${base}#${use}`,
       matches: (source, topic) =>
-        source === handler.source && (exact.has(topic) || beginnings.some((beginning) => topic.startsWith(beginning))),
+        (source === handler.source || handler.source === '*') &&
+        (exact.has(topic) || beginnings.some((beginning) => covers(beginning, topic))),
     };
   });
+}
+
+/**
+ * An internal topic is taken only by who names it as one: otherwise a handler of all topics would take, and so lose, those that a
+ * newer version of Syncline waits for.
+ */
+function covers(beginning: string, topic: string): boolean {
+  return topic.startsWith(beginning) && (!isInternalTopic(topic) || isInternalTopic(beginning));
 }
 
 function once<T>(make: () => T): () => T {

@@ -5,7 +5,8 @@ import type { DocumentRef } from '@syncline/events';
  *
  * - `merchant`: one document, `status`: see `status.ts`
  * - `offers`, `collections`: the sender's fields as last applied, by the entity's id; the count of documents is the count of entities
- * - `…-removed`: tombstones `{ removedAt }` in epoch milliseconds, by the id of an entity that is gone
+ * - `…-removed`: tombstones `{ removedAt, expiresAt }` in epoch milliseconds, by the id of an entity that is gone
+ * - `tombstones`: when they expire: see `tombstones.ts`
  * - `…-undated`: `{ receivedAt }` in epoch milliseconds, for each held entity that came without a usable date
  */
 export const documentCollections = {
@@ -16,6 +17,7 @@ export const documentCollections = {
   collections: 'collections',
   collectionsRemoved: 'collections-removed',
   collectionsUndated: 'collections-undated',
+  tombstones: 'tombstones',
 } as const;
 
 /** The id of the single document in the collection `merchant`. */

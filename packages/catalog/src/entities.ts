@@ -1,6 +1,7 @@
 import type { DocumentRef, UnitOfWork } from '@syncline/events';
 import { parseDate } from './dates';
 import { documentCollections } from './documents';
+import type { Tombstones } from './tombstones';
 
 /** An offer or a collection as its sender describes it: an id, and whatever other fields there are. */
 export interface Entity {
@@ -61,7 +62,12 @@ interface Standing {
 }
 
 /** The entities of one kind over a unit of work; `receivedAt` is the receipt of the event being handled, in epoch milliseconds. */
-export function createEntities(unit: UnitOfWork, documents: EntityDocuments, receivedAt: number): Entities {
+export function createEntities(
+  unit: UnitOfWork,
+  documents: EntityDocuments,
+  receivedAt: number,
+  tombstones: Tombstones,
+): Entities {
   async function standingOf(id: string): Promise<Standing> {
     const [held, tombstone] = await Promise.all([unit.get(documents.held, id), unit.get(documents.removed, id)]);
     if (held !== undefined) {
@@ -83,7 +89,8 @@ export function createEntities(unit: UnitOfWork, documents: EntityDocuments, rec
   function bury(id: string, removedAt: number, standing: Pick<Standing, 'held' | 'undated'>): void {
     if (standing.held) unit.delete(documents.held, id);
     if (standing.undated) unit.delete(documents.undated, id);
-    unit.put(documents.removed, id, { removedAt });
+    unit.put(documents.removed, id, { removedAt, expiresAt: tombstones.expiresAt });
+    tombstones.add(documents.removed, id);
   }
 
   return {

@@ -40,9 +40,9 @@ export type PayloadSchema<Payload = unknown> =
 export interface Handler<Payload = unknown> {
   /** Makes idempotency keys; the topics unless given. Give one before changing the topics of a handler that acts outside. */
   readonly name?: string | undefined;
-  /** The sender whose events it is for. */
+  /** The sender whose events it is for; `*` for those of every sender. */
   readonly source: string;
-  /** Exact topics, or beginnings of topics followed by `*`. */
+  /** Exact topics, or beginnings of topics followed by `*`. Syncline's own topics fit only a beginning that is theirs: `syncline.*`. */
   readonly topics: readonly string[];
   readonly payload?: PayloadSchema<Payload> | undefined;
   /** True when `handle` acts outside the unit of work, for instance by calling a service. */

@@ -1,7 +1,12 @@
-import { parseLane, type FollowUp, type Lane, type UnitOfWork } from '@syncline/events';
+import { type Decision, parseLane, type FollowUp, type SequencedEvent, type UnitOfWork } from '@syncline/events';
+import { consequencesOf } from './consequences';
 import { statusRef } from './documents';
 import { collectionDocuments, createEntities, offerDocuments, type Entities } from './entities';
-import { merchantStatusOf, readStatusDocument, type MerchantStatus, type StatusDocument } from './status';
+import type { NoticeData } from './notice';
+import type { EventReport } from './report';
+import type { CatalogSettings } from './settings';
+import { failuresMarked, merchantStatusOf, readStatusDocument, type MerchantStatus, type StatusDocument } from './status';
+import { createTombstones, type Tombstones } from './tombstones';
 
 /**
  * A merchant as the handler of one of its events sees it. Reads see what the earlier handlers of the event did; what a handler asks
@@ -14,42 +19,84 @@ export interface Merchant {
   readonly collections: Entities;
   /** Connection, readiness and sync tracks, in the console's form. */
   status(): Promise<MerchantStatus>;
-  /** Changes the stored status by one of the pure transitions of `status.ts`. */
-  updateStatus(change: (status: StatusDocument) => StatusDocument): Promise<void>;
-  /** Brings an event to this merchant's handlers behind all that waits; see `UnitOfWork.append`. */
-  append(followUp: FollowUp): void;
+  /**
+   * Changes the stored status by one of the pure transitions of `status.ts`, with what follows from it: timers, notices, counts. `about`
+   * is added to the data of its notices. Resolves to 'superseded' when the change gives back the status as it was: nothing happens then.
+   */
+  updateStatus(change: (status: StatusDocument) => StatusDocument, about?: NoticeData): Promise<Decision>;
+  /** Tells whoever subscribed to notices of this kind, together with the commit. Nobody is told when no notices are configured. */
+  notice(kind: string, data?: NoticeData): void;
+  /** Brings an event to this merchant's handlers behind all that waits, or to a lane beside it; see `UnitOfWork.append`. */
+  append(followUp: FollowUp, to?: { readonly sideLane: string }): void;
   /** Brings an event to this merchant's handlers after a time; see `UnitOfWork.after`. */
   after(afterMs: number, key: string, followUp: FollowUp): void;
   /** Clears the timer with this key. */
   cancel(key: string): void;
+  /** Removes the tombstones that have been kept long enough. */
+  expireTombstones(): Promise<void>;
 }
 
-/** The merchant of a lane over the unit of work of one event, which was received at `receivedAt` (epoch milliseconds). */
-export function createMerchant(unit: UnitOfWork, lane: Lane, receivedAt: number): Merchant {
+/**
+ * The merchant of an event's lane over the event's unit of work. `report` gives what the event's handlers reported so far. The handler's
+ * effects are complete once `settled` resolves.
+ */
+export function createMerchant(
+  unit: UnitOfWork,
+  { lane, receivedAt }: Pick<SequencedEvent, 'lane' | 'receivedAt'>,
+  settings: CatalogSettings,
+  report: () => EventReport,
+): { merchant: Merchant; settled: () => Promise<void> } {
   const { collection, id } = statusRef;
   const { source, merchantId } = parseLane(lane);
+  const subject = { source, merchantId, at: receivedAt };
   // Made when asked for: most events are about one kind of entity, or none.
   let offers: Entities | undefined;
   let collections: Entities | undefined;
-  return {
+  let tombstones: Tombstones | undefined;
+
+  function theTombstones(): Tombstones {
+    tombstones ??= createTombstones(unit, receivedAt, settings.tombstoneMs(source));
+    return tombstones;
+  }
+
+  function notice(kind: string, data: NoticeData = {}): void {
+    report().notices.push({ kind, data });
+    settings.notify?.(unit, subject, kind, data);
+  }
+
+  const merchant: Merchant = {
     source,
     merchantId,
     get offers() {
-      offers ??= createEntities(unit, offerDocuments, receivedAt);
+      offers ??= createEntities(unit, offerDocuments, receivedAt, theTombstones());
       return offers;
     },
     get collections() {
-      collections ??= createEntities(unit, collectionDocuments, receivedAt);
+      collections ??= createEntities(unit, collectionDocuments, receivedAt, theTombstones());
       return collections;
     },
     async status() {
       return merchantStatusOf(await unit.get(collection, id));
     },
-    async updateStatus(change) {
-      unit.put(collection, id, change(readStatusDocument(await unit.get(collection, id))));
+    async updateStatus(change, about = {}) {
+      const before = readStatusDocument(await unit.get(collection, id));
+      const changed = change(before);
+      if (changed === before) return 'superseded';
+      const after = failuresMarked(changed, settings.failuresAlertAfter);
+      unit.put(collection, id, after);
+      const { endedSyncs, notices, timers } = consequencesOf(before, after);
+      for (const { key, followUp } of timers) {
+        if (followUp === undefined) unit.cancel(key);
+        else unit.after(settings.overdueMs(source), key, followUp);
+      }
+      report().status = after;
+      report().endedSyncs.push(...endedSyncs);
+      for (const { kind, data } of notices) notice(kind, { ...data, ...about });
+      return 'processed';
     },
-    append(followUp) {
-      unit.append(followUp);
+    notice,
+    append(followUp, to) {
+      unit.append(followUp, to);
     },
     after(afterMs, key, followUp) {
       unit.after(afterMs, key, followUp);
@@ -57,5 +104,7 @@ export function createMerchant(unit: UnitOfWork, lane: Lane, receivedAt: number)
     cancel(key) {
       unit.cancel(key);
     },
+    expireTombstones: () => theTombstones().expire(),
   };
+  return { merchant, settled: async () => tombstones?.settled() };
 }

@@ -2,9 +2,13 @@ import * as z from 'zod';
 import { isoOf } from './dates';
 import {
   completeRun,
+  endItem,
   failRun,
+  noteJobs,
+  overdueRun,
   startRun,
   syncTrack,
+  trackNames,
   type SyncCounts,
   type SyncTrack,
   type TrackName,
@@ -25,6 +29,10 @@ export const statusDocument = z.looseObject({
   connection: z.enum(connections).default('unknown'),
   /** The sender's reason for the latest enabling or disabling. */
   connectionReason: z.string().nullable().default(null),
+  /** The sender's own date of the latest merchant event: its clock, and only comparable with its other dates. */
+  connectionDate: z.number().nullable().default(null),
+  /** That date of the latest disconnect. */
+  disconnectDate: z.number().nullable().default(null),
   /** True from a disconnect to the next connect; until then no completion makes the catalogue ready. */
   mustReconnect: z.boolean().default(false),
   /** Since when, and why, the sender asks for somebody's attention; null when it does not. */
@@ -48,6 +56,9 @@ export interface TrackStatus {
   readonly total: number | null;
   readonly synced: number | null;
   readonly lastError: string | null;
+  readonly overdueSince: string | null;
+  readonly failingRepeatedlySince: string | null;
+  readonly failuresRisingSince: string | null;
 }
 
 /** Where a merchant's catalogue stands, as the console shows it; times are ISO 8601 UTC with milliseconds. */
@@ -99,6 +110,9 @@ function trackStatusOf(stored: SyncTrack): TrackStatus {
     total: stored.total,
     synced: stored.synced,
     lastError: stored.lastError,
+    overdueSince: isoOrNull(stored.overdueSince),
+    failingRepeatedlySince: isoOrNull(stored.failingRepeatedlySince),
+    failuresRisingSince: isoOrNull(stored.failuresRisingSince),
   };
 }
 
@@ -111,11 +125,19 @@ export function syncStarted(status: StatusDocument, name: TrackName, at: number,
   return withTrack(status, name, startRun(status.tracks[name], at, counts));
 }
 
-/** The status after a sync of this track completed. A product sync makes the catalogue ready, unless the merchant is disconnected. */
-export function syncCompleted(status: StatusDocument, name: TrackName, at: number, counts?: SyncCounts): StatusDocument {
-  const completed = withTrack(status, name, completeRun(status.tracks[name], at, counts));
-  const becomesReady = name === 'product' && status.catalogReadyAt === null && !status.mustReconnect;
-  return becomesReady ? { ...completed, catalogReadyAt: at } : completed;
+/**
+ * The status after a sync of this track completed. A product sync makes the catalogue ready, unless the merchant is disconnected, or the
+ * sender's `date` of the completion is older than its date of the last disconnect.
+ */
+export function syncCompleted(
+  status: StatusDocument,
+  name: TrackName,
+  at: number,
+  counts?: SyncCounts,
+  date?: number,
+): StatusDocument {
+  const ended = completeRun(status.tracks[name], at, counts);
+  return readyAfter(status, withTrack(status, name, { ...ended, endDate: date ?? null }), name, at, date);
 }
 
 /** The status after a sync of this track failed; a catalogue that was ready stays so, and is stale. */
@@ -125,8 +147,70 @@ export function syncFailed(
   at: number,
   counts?: SyncCounts,
   error?: string | null,
+  date?: number,
 ): StatusDocument {
-  return withTrack(status, name, failRun(status.tracks[name], at, counts, error));
+  const ended = failRun(status.tracks[name], at, counts, error);
+  return withTrack(status, name, { ...ended, endDate: date ?? null });
+}
+
+/** The status after a sync of this track turned out to have been open for too long. */
+export function syncOverdue(status: StatusDocument, name: TrackName, at: number, counts?: SyncCounts): StatusDocument {
+  return withTrack(status, name, overdueRun(status.tracks[name], at, counts));
+}
+
+/** The status after one item was synced at `at`, by a sender that reports items instead of runs. */
+export function itemSynced(status: StatusDocument, name: TrackName, at: number): StatusDocument {
+  return readyAfter(status, withTrack(status, name, endItem(status.tracks[name], 'synced', at)), name, at);
+}
+
+/** The status after one item failed to be synced at `at`. */
+export function itemFailed(status: StatusDocument, name: TrackName, at: number, error: string | null): StatusDocument {
+  return withTrack(status, name, endItem(status.tracks[name], 'failed', at, error));
+}
+
+/** The status with the jobs of a sync that has just ended; see `noteJobs`. */
+export function jobsCounted(
+  status: StatusDocument,
+  name: TrackName,
+  at: number,
+  failed: number,
+  successful: number,
+): StatusDocument {
+  return withTrack(status, name, noteJobs(status.tracks[name], at, failed, successful));
+}
+
+/** The status after the sender said that data has changed, without a word on a sync. */
+export function dataChanged(status: StatusDocument, name: TrackName, at: number): StatusDocument {
+  return withTrack(status, name, { ...status.tracks[name], changedAt: Math.max(at, status.tracks[name].changedAt ?? at) });
+}
+
+/** The status after a part of a running sync failed: what it said stands until a sync completes. */
+export function jobFailed(status: StatusDocument, name: TrackName, error: string | null): StatusDocument {
+  return withTrack(status, name, { ...status.tracks[name], lastError: error ?? status.tracks[name].lastError });
+}
+
+/**
+ * The status with its repeated failures marked: a track on which `alertAfter` syncs in a row have failed is marked since the last of
+ * them, until one completes.
+ */
+export function failuresMarked(status: StatusDocument, alertAfter: number): StatusDocument {
+  return trackNames.reduce((marked, name) => {
+    const held = marked.tracks[name];
+    const since = held.consecutiveFailures >= alertAfter ? (held.failingRepeatedlySince ?? held.finishedAt) : null;
+    return since === held.failingRepeatedlySince ? marked : withTrack(marked, name, { ...held, failingRepeatedlySince: since });
+  }, status);
+}
+
+function readyAfter(
+  before: StatusDocument,
+  completed: StatusDocument,
+  name: TrackName,
+  at: number,
+  date?: number,
+): StatusDocument {
+  if (name !== 'product' || before.catalogReadyAt !== null || before.mustReconnect) return completed;
+  const precedesDisconnect = date !== undefined && before.disconnectDate !== null && date < before.disconnectDate;
+  return precedesDisconnect ? completed : { ...completed, catalogReadyAt: at };
 }
 
 function withTrack(status: StatusDocument, name: TrackName, changed: SyncTrack): StatusDocument {

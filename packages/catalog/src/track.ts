@@ -30,6 +30,18 @@ export const syncTrack = z.looseObject({
   synced: z.number().nullable().default(null),
   /** The sender's words on the latest failure; null once a run has completed. */
   lastError: z.string().nullable().default(null),
+  /** Since when the open run has been overdue. */
+  overdueSince: time,
+  /** Since when so many syncs in a row have failed that somebody should look; null once one has completed. */
+  failingRepeatedlySince: time,
+  /** Since when far more jobs fail than used to; null once a sync ends without that. */
+  failuresRisingSince: time,
+  /** Which share of its jobs failed in each of the latest syncs, oldest first. */
+  failureShares: z.array(z.number()).default([]),
+  /** When the sender last said that data has changed, without a word on a sync. */
+  changedAt: time,
+  /** The sender's own date of the latest end: its clock, and only comparable with its other dates. */
+  endDate: time,
 });
 export type SyncTrack = z.infer<typeof syncTrack>;
 
@@ -41,7 +53,8 @@ export interface SyncCounts {
 
 const noCounts: SyncCounts = { total: null, synced: null };
 
-function isOpen(track: SyncTrack): boolean {
+/** Whether a run has begun and not ended. */
+export function isOpen(track: SyncTrack): boolean {
   return track.state === 'syncing' || track.state === 'overdue';
 }
 
@@ -53,9 +66,30 @@ export function startRun(track: SyncTrack, at: number, counts: SyncCounts = noCo
     startedAt: at,
     finishedAt: null,
     durationMs: null,
+    overdueSince: null,
     runs: track.runs + 1,
     total: counts.total,
     synced: counts.synced,
+  };
+}
+
+/**
+ * True for a start that tells of a run which has ended already: the date in it is older than the one of the latest end. An equal date is
+ * no sign of that, because a start may carry the date of the sync before.
+ */
+export function isLateStart(track: SyncTrack, date: number | undefined): boolean {
+  return date !== undefined && track.endDate !== null && date < track.endDate;
+}
+
+/** A run has been open for too long. Without an open run it opens one, whose start is unknown. */
+export function overdueRun(track: SyncTrack, at: number, counts: SyncCounts = noCounts): SyncTrack {
+  const open = isOpen(track) ? track : { ...startRun(track, at), startedAt: null };
+  return {
+    ...open,
+    state: 'overdue',
+    overdueSince: open.overdueSince ?? at,
+    total: counts.total ?? open.total,
+    synced: counts.synced ?? open.synced,
   };
 }
 
@@ -94,7 +128,52 @@ function closeRun(track: SyncTrack, at: number, counts: SyncCounts): SyncTrack {
     finishedAt: at,
     // Two ingresses need not agree on the time: a run never lasts less than nothing.
     durationMs: startedAt === null ? null : Math.max(0, at - startedAt),
+    overdueSince: null,
     total: counts.total ?? (open ? track.total : null),
     synced: counts.synced ?? (open ? track.synced : null),
   };
+}
+
+/**
+ * One item was synced, or failed to be: `at` is the sender's time. It counts always, and decides the state unless something newer has.
+ * Items are no runs: neither runs nor durations are known.
+ */
+export function endItem(track: SyncTrack, outcome: 'synced' | 'failed', at: number, error: string | null = null): SyncTrack {
+  const { runs, total, synced } = track;
+  const ended = outcome === 'synced' ? completeRun(track, at) : failRun(track, at, noCounts, error);
+  const firstCompletedAt = outcome === 'synced' ? Math.min(at, track.firstCompletedAt ?? at) : track.firstCompletedAt;
+  if (track.finishedAt !== null && at < track.finishedAt) {
+    return { ...track, completed: ended.completed, failed: ended.failed, firstCompletedAt };
+  }
+  return { ...ended, runs, total, synced, firstCompletedAt };
+}
+
+/** Syncs whose jobs are compared with those of the next one; fewer than the second number say too little. */
+const SHARES_KEPT = 10;
+const SHARES_NEEDED = 3;
+const FAILED_JOBS_TOLERATED = 5;
+const RISE = 3;
+
+/**
+ * Takes down how many jobs of the sync that has just ended failed. Failures are rising when more than five failed, and their share is
+ * more than three times the median of the last ten syncs before.
+ */
+export function noteJobs(track: SyncTrack, at: number, failed: number, successful: number): SyncTrack {
+  if (failed + successful === 0) return track;
+  const share = failed / (failed + successful);
+  const before = track.failureShares;
+  const rises = failed > FAILED_JOBS_TOLERATED && before.length >= SHARES_NEEDED && share > RISE * medianOf(before);
+  return {
+    ...track,
+    failureShares: [...before, share].slice(-SHARES_KEPT),
+    failuresRisingSince: rises ? (track.failuresRisingSince ?? at) : null,
+  };
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const [below = 0, above = 0] =
+    sorted.length % 2 === 0 ? [sorted[middle - 1], sorted[middle]] : [sorted[middle], sorted[middle]];
+  return (below + above) / 2;
 }

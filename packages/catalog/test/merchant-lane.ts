@@ -1,5 +1,13 @@
-import type { AttemptContext, Decision, DocumentRef, SequencedEvent, UnitOfWork } from '@syncline/events';
-import { createDecider, merchantStatusOf, statusRef, type Handler, type MerchantStatus } from '../src/index';
+import type { AttemptContext, Decision, DocumentRef, FollowUp, SequencedEvent, UnitOfWork } from '@syncline/events';
+import {
+  type CatalogSettings,
+  createDecider,
+  type EventReport,
+  type Handler,
+  type MerchantStatus,
+  merchantStatusOf,
+  statusRef,
+} from '../src/index';
 
 /** When the first event of a lane is received, in these tests. */
 export const T0 = Date.UTC(2026, 0, 1);
@@ -16,14 +24,24 @@ export interface Given {
   readonly signal?: AbortSignal;
 }
 
+export interface Timer {
+  readonly dueAt: number;
+  readonly followUp: FollowUp;
+}
+
 /** A lane without a store: applies events to documents in memory, committing the effects of each that is decided. */
 export class MerchantLane {
+  /** The timers that are set, by key. */
+  readonly timers = new Map<string, Timer>();
+  readonly appended: FollowUp[] = [];
+  /** What the handlers of the event applied last reported. */
+  report: EventReport | undefined;
   readonly #documents = new Map<string, string>();
   readonly #decider;
   #seq = 0;
 
-  constructor(handlers: readonly Handler[] = []) {
-    this.#decider = createDecider(handlers);
+  constructor(handlers: readonly Handler[] = [], settings: Partial<CatalogSettings> = {}) {
+    this.#decider = createDecider(handlers, settings);
   }
 
   /** Decides one event; `body` is sent as JSON unless it is a text. Rejects as its handlers do, and then changes nothing. */
@@ -31,13 +49,36 @@ export class MerchantLane {
     this.#seq += 1;
     const event = eventOf(topic, body, { receivedAt: T0 + this.#seq * SECOND, ...given }, this.#seq);
     const effects = new Map<string, string | null>();
+    const timers = new Map<string, Timer | undefined>();
+    const appended: FollowUp[] = [];
     const context: AttemptContext = { signal: given.signal ?? new AbortController().signal, attempt: given.attempt ?? 1 };
-    const decision = await this.#decider.plan(event).run(this.#unit(effects), context);
+    const unit: UnitOfWork = {
+      ...this.#unit(effects),
+      append: (followUp) => void appended.push(followUp),
+      after: (afterMs, key, followUp) => void timers.set(key, { dueAt: event.receivedAt + afterMs, followUp }),
+      cancel: (key) => void timers.set(key, undefined),
+    };
+    const decision = await this.#decider.plan(event).run(unit, context);
+    this.report = this.#decider.reportOf(event);
     for (const [key, value] of effects) {
       if (value === null) this.#documents.delete(key);
       else this.#documents.set(key, value);
     }
+    for (const [key, timer] of timers) {
+      if (timer === undefined) this.timers.delete(key);
+      else this.timers.set(key, timer);
+    }
+    this.appended.push(...appended);
     return decision;
+  }
+
+  /** Brings the timer's event into the lane at its time, as the engine does once that has come. */
+  async fire(key: string, given: Given = {}): Promise<Decision> {
+    const timer = this.timers.get(key);
+    if (timer === undefined) throw new Error(`Expected a timer ${key}, got ${[...this.timers.keys()].join(', ') || 'none'}`);
+    this.timers.delete(key);
+    const { topic, payload = null } = timer.followUp;
+    return this.apply(topic, payload, { receivedAt: timer.dueAt, ...given });
   }
 
   document(collection: string, id: string): unknown {
@@ -54,7 +95,7 @@ export class MerchantLane {
     return merchantStatusOf(this.document(statusRef.collection, statusRef.id));
   }
 
-  #unit(effects: Map<string, string | null>): UnitOfWork {
+  #unit(effects: Map<string, string | null>): Pick<UnitOfWork, 'get' | 'put' | 'delete'> {
     return {
       get: (collection, id) => {
         const key = keyOf({ collection, id });
@@ -64,9 +105,6 @@ export class MerchantLane {
       },
       put: (collection, id, value) => void effects.set(keyOf({ collection, id }), JSON.stringify(value)),
       delete: (collection, id) => void effects.set(keyOf({ collection, id }), null),
-      append: () => undefined,
-      after: () => undefined,
-      cancel: () => undefined,
     };
   }
 }

@@ -15,6 +15,9 @@ describe('the status document', () => {
       total: null,
       synced: null,
       lastError: null,
+      overdueSince: null,
+      failingRepeatedlySince: null,
+      failuresRisingSince: null,
     };
     expect(merchantStatusOf(document)).toEqual({
       connection: 'unknown',

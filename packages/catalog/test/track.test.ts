@@ -19,6 +19,12 @@ describe('a sync track', () => {
       total: null,
       synced: null,
       lastError: null,
+      overdueSince: null,
+      failingRepeatedlySince: null,
+      failuresRisingSince: null,
+      failureShares: [],
+      changedAt: null,
+      endDate: null,
     });
   });
 

@@ -148,7 +148,9 @@ describe('the topics of the catalogue', () => {
     ['violet', 'OFFER_ADDED_TWICE'],
     ['violet', ''],
     ['standard', 'OFFER_ADDED'],
-    ['propexo', 'SYNC_COMPLETE'],
+    ['standard', 'SYNC_COMPLETE'],
+    ['propexo', 'WRITE_OPERATION_FAILURE'],
+    ['synctec', 'PRODUCT_SYNC_COMPLETED'],
   ])('do not include %s %j', (source, topic) => {
     expect(isCatalogTopic(source, topic)).toBe(false);
   });

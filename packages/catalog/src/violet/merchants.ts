@@ -1,3 +1,4 @@
+import { parseDate } from '../dates';
 import { statusRef } from '../documents';
 import { defineHandler, type Handler, type HandlerEvent } from '../handler';
 import {
@@ -24,13 +25,21 @@ const changes: Record<string, (status: StatusDocument, event: MerchantEvent) => 
   MERCHANT_NEEDS_ATTENTION: (status, event) => merchantNeedsAttention(status, event.receivedAt, reasonOf(event)),
 };
 
+/** An event whose merchant is older, by its own `date_last_modified`, than that of the event before it came late and changes nothing. */
 export const merchantHandlers: Handler[] = Object.entries(changes).map(([topic, change]) =>
   defineHandler({
     source: 'violet',
     topics: [topic],
     payload: violetMerchant,
     reads: () => [statusRef],
-    handle: (event, merchant) => merchant.updateStatus((status) => change(status, event)),
+    handle: (event, merchant) => {
+      const date = parseDate(event.payload.date_last_modified);
+      return merchant.updateStatus((status) => {
+        if (date !== undefined && status.connectionDate !== null && date < status.connectionDate) return status;
+        const dated = { ...change(status, event), connectionDate: date ?? null };
+        return topic === 'MERCHANT_DISCONNECTED' ? { ...dated, disconnectDate: date ?? null } : dated;
+      });
+    },
   }),
 );
 

@@ -1,30 +1,15 @@
+import { parseDate } from '../dates';
 import { statusRef } from '../documents';
+import { errorOf } from '../failure-text';
 import { defineHandler, type Handler } from '../handler';
 import { syncCompleted, syncFailed, syncStarted } from '../status';
-import { trackNames, type SyncCounts, type TrackName } from '../track';
+import { isLateStart, trackNames, type SyncCounts, type TrackName } from '../track';
 import { violetSync, type VioletSync } from './schemas';
 
-const ERROR_MAX_LENGTH = 1_000;
-
-/** Fields under which a failed sync may say why, the most telling first, in lower case without underscores. */
-const errorFields = [
-  'errormessage',
-  'error',
-  'errors',
-  'lasterror',
-  'failuremessage',
-  'failurereason',
-  'failedreason',
-  'errordescription',
-  'errordetails',
-  'errorcode',
-  'statusmessage',
-  'message',
-  'reason',
-  'description',
-];
-
-/** Started, completed and failed come at the time of their receipt; a merchant's runs are paired by track, not by the body's id. */
+/**
+ * Started, completed and failed come at the time of their receipt; a merchant's runs are paired by track, not by the body's id. The ends
+ * decide in the order in which they come. A start is ignored when its `date_last_synced` is older than that of the latest end.
+ */
 export const syncHandlers: Handler[] = trackNames.flatMap((track) => {
   const topic = (what: string): string[] => [`${track.toUpperCase()}_SYNC_${what}`];
   const shape = { source: 'violet', payload: violetSync, reads: () => [statusRef] };
@@ -33,22 +18,32 @@ export const syncHandlers: Handler[] = trackNames.flatMap((track) => {
       ...shape,
       topics: topic('STARTED'),
       handle: ({ payload, receivedAt }, merchant) =>
-        merchant.updateStatus((status) => syncStarted(status, track, receivedAt, countsOf(track, payload))),
+        merchant.updateStatus((status) =>
+          isLateStart(status.tracks[track], dateOf(payload))
+            ? status
+            : syncStarted(status, track, receivedAt, countsOf(track, payload)),
+        ),
     }),
     defineHandler({
       ...shape,
       topics: topic('COMPLETED'),
       handle: ({ payload, receivedAt }, merchant) =>
-        merchant.updateStatus((status) => syncCompleted(status, track, receivedAt, countsOf(track, payload))),
+        merchant.updateStatus((status) => syncCompleted(status, track, receivedAt, countsOf(track, payload), dateOf(payload))),
     }),
     defineHandler({
       ...shape,
       topics: topic('FAILED'),
       handle: ({ payload, receivedAt }, merchant) =>
-        merchant.updateStatus((status) => syncFailed(status, track, receivedAt, countsOf(track, payload), errorOf(payload))),
+        merchant.updateStatus((status) =>
+          syncFailed(status, track, receivedAt, countsOf(track, payload), errorOf(payload), dateOf(payload)),
+        ),
     }),
   ];
 });
+
+function dateOf(payload: VioletSync): number | undefined {
+  return parseDate(payload.date_last_synced);
+}
 
 function countsOf(track: TrackName, payload: VioletSync): SyncCounts {
   return { total: countIn(payload[`total_${track}s`]), synced: countIn(payload[`total_${track}s_synced`]) };
@@ -56,33 +51,4 @@ function countsOf(track: TrackName, payload: VioletSync): SyncCounts {
 
 function countIn(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
-}
-
-/** What the body of a failed sync says about the failure; its status when it says nothing else. Null when there is neither. */
-function errorOf(payload: VioletSync): string | null {
-  const fields = new Map(Object.entries(payload).map(([field, value]) => [plain(field), value]));
-  for (const field of [...errorFields, 'status']) {
-    const text = textOf(fields.get(field));
-    if (text !== '') return text.slice(0, ERROR_MAX_LENGTH);
-  }
-  return null;
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value.trim();
-  if (typeof value === 'number') return String(value);
-  if (Array.isArray(value))
-    return value
-      .map(textOf)
-      .filter((text) => text !== '')
-      .join('; ');
-  if (typeof value !== 'object' || value === null) return '';
-  const fields = new Map(Object.entries(value).map(([field, inner]) => [plain(field), inner]));
-  const telling = errorFields.map((field) => fields.get(field)).find((inner) => typeof inner === 'string' && inner.trim() !== '');
-  if (typeof telling === 'string') return telling.trim();
-  return fields.size === 0 ? '' : JSON.stringify(value);
-}
-
-function plain(field: string): string {
-  return field.toLowerCase().replaceAll('_', '');
 }

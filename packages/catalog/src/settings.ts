@@ -1,0 +1,21 @@
+import type { Notifier } from './notice';
+
+const HOUR_MS = 3_600_000;
+
+/** What an operator sets about the meaning of events. */
+export interface CatalogSettings {
+  /** How long a sync may run before it is overdue, by source, in milliseconds. */
+  readonly overdueMs: (source: string) => number;
+  /** Failed syncs in a row from which a track counts as failing repeatedly. */
+  readonly failuresAlertAfter: number;
+  /** How long a removal is remembered, by source, in milliseconds: as long as the sender may repeat what came before it. */
+  readonly tombstoneMs: (source: string) => number;
+  /** Where notices go; without it nobody is told. */
+  readonly notify?: Notifier | undefined;
+}
+
+export const defaultSettings: CatalogSettings = {
+  overdueMs: () => 6 * HOUR_MS,
+  failuresAlertAfter: 3,
+  tombstoneMs: () => 72 * HOUR_MS,
+};
