@@ -20,16 +20,15 @@ COPY packages packages
 COPY apps apps
 RUN npm run build --workspace apps/ingress --workspace apps/worker --workspace apps/console
 
-# Each app is one file; beside it stand only the Lua steps that it sends to Redis, where it looks for them.
+# Each app is one file; beside it stand only the Lua steps that it sends to Redis.
 FROM base AS app
 ENV NODE_ENV=production BIND_HOST=0.0.0.0
-COPY --from=built /syncline/packages/lanes/package.json node_modules/@syncline/lanes/
-COPY --from=built /syncline/packages/lanes/lua node_modules/@syncline/lanes/lua
 USER node
 
 # Alive is enough: while Redis is away a restart would not help, and the ingress must go on answering 503.
 FROM app AS ingress
 COPY --from=built /syncline/apps/ingress/dist/main.js /syncline/apps/ingress/dist/main.js.map apps/ingress/dist/
+COPY --from=built /syncline/apps/ingress/dist/lua apps/ingress/dist/lua
 ENV INGRESS_PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
@@ -38,6 +37,7 @@ CMD ["node", "apps/ingress/dist/main.js"]
 
 FROM app AS worker
 COPY --from=built /syncline/apps/worker/dist/main.js /syncline/apps/worker/dist/main.js.map apps/worker/dist/
+COPY --from=built /syncline/apps/worker/dist/lua apps/worker/dist/lua
 ENV WORKER_PORT=8081
 EXPOSE 8081
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
@@ -46,6 +46,7 @@ CMD ["node", "apps/worker/dist/main.js"]
 
 FROM app AS console
 COPY --from=built /syncline/apps/console/dist/main.js /syncline/apps/console/dist/main.js.map apps/console/dist/
+COPY --from=built /syncline/apps/console/dist/lua apps/console/dist/lua
 ENV CONSOLE_PORT=8082
 EXPOSE 8082
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \

@@ -1,9 +1,10 @@
 // Bundles the app in the working directory, with all that it needs, into dist/main.js, in the place of what the compiler wrote there:
 // one file loads in half the time of 700.
-// What stays outside is found through node_modules at run time: the Lua steps of the lanes and the guard of the local Redis.
+import fs from 'node:fs';
+import path from 'node:path';
 import { build } from 'esbuild';
 
-await build({
+const { metafile } = await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/main.js',
   bundle: true,
@@ -12,8 +13,16 @@ await build({
   // Our packages from their sources: what an app does not use is left out.
   conditions: ['source'],
   mainFields: ['module', 'main'],
-  external: ['@syncline/*/package.json', 'msgpackr-extract'],
+  // Found through node_modules at run time: the guard of the local Redis, a program of its own.
+  external: ['@syncline/runtime/package.json', 'msgpackr-extract'],
   sourcemap: 'linked',
   sourcesContent: false,
+  metafile: true,
   logLevel: 'warning',
 });
+
+// The Lua steps stay files, beside the bundle: code and steps of different builds must never meet.
+const lanes = path.join(import.meta.dirname, '..', 'packages', 'lanes');
+const inputs = Object.keys(metafile.inputs).map((input) => path.resolve(input));
+fs.rmSync('dist/lua', { recursive: true, force: true });
+if (inputs.includes(path.join(lanes, 'src', 'script.ts'))) fs.cpSync(path.join(lanes, 'lua'), 'dist/lua', { recursive: true });

@@ -105,10 +105,11 @@ function hashOfSources() {
   for (const name of ['package-lock.json', 'tsconfig.base.json', 'turbo.json', 'scripts/bundle.mjs']) add(path.join(root, name));
   for (const folder of workspaces()) {
     for (const name of ['package.json', 'tsconfig.json', 'turbo.json']) add(path.join(folder, name));
-    const sourceFolder = path.join(folder, 'src');
-    if (!fs.existsSync(sourceFolder)) continue;
-    for (const entry of fs.readdirSync(sourceFolder, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile()) add(path.join(entry.parentPath ?? entry.path, entry.name));
+    for (const sourceFolder of ['src', 'lua'].map((name) => path.join(folder, name))) {
+      if (!fs.existsSync(sourceFolder)) continue;
+      for (const entry of fs.readdirSync(sourceFolder, { recursive: true, withFileTypes: true })) {
+        if (entry.isFile()) add(path.join(entry.parentPath ?? entry.path, entry.name));
+      }
     }
   }
   return hash.digest('hex');

@@ -15,19 +15,15 @@ export function copyProduct(folder: string, patches: readonly Patch[]): void {
     const target = path.join(folder, 'apps', app, 'dist');
     fs.mkdirSync(target, { recursive: true });
     fs.copyFileSync(source, path.join(target, 'main.js'));
+    const steps = path.join(target, 'lua');
+    fs.cpSync(path.join(path.dirname(source), 'lua'), steps, { recursive: true });
+    for (const patch of patches) apply(patch, steps);
   }
-  const packages = path.join(repositoryRoot, 'packages');
-  const copies = path.join(folder, 'node_modules', '@syncline');
-  // A bundle finds what stays outside of it beside the manifests of our packages.
-  for (const name of fs.readdirSync(packages)) {
-    fs.mkdirSync(path.join(copies, name), { recursive: true });
-    fs.copyFileSync(path.join(packages, name, 'package.json'), path.join(copies, name, 'package.json'));
-  }
-  fs.cpSync(path.join(packages, 'lanes', 'lua'), path.join(copies, 'lanes', 'lua'), { recursive: true });
-  for (const { file, find, replace } of patches) {
-    const target = path.join(copies, 'lanes', 'lua', file);
-    const parts = fs.readFileSync(target, 'utf8').split(find);
-    if (parts.length !== 2) throw new Error(`Expected ${JSON.stringify(find)} once in ${file}, got it ${parts.length - 1} times`);
-    fs.writeFileSync(target, parts.join(replace));
-  }
+}
+
+function apply({ file, find, replace }: Patch, steps: string): void {
+  const target = path.join(steps, file);
+  const parts = fs.readFileSync(target, 'utf8').split(find);
+  if (parts.length !== 2) throw new Error(`Expected ${JSON.stringify(find)} once in ${file}, got it ${parts.length - 1} times`);
+  fs.writeFileSync(target, parts.join(replace));
 }

@@ -6,7 +6,7 @@ import { injectionNames, injections } from '../src/injections';
 import { copyProduct } from '../src/product';
 
 const lua = (folder: string, file: string): string =>
-  fs.readFileSync(path.join(folder, 'node_modules', '@syncline', 'lanes', 'lua', file), 'utf8');
+  fs.readFileSync(path.join(folder, 'apps', 'worker', 'dist', 'lua', file), 'utf8');
 const original = (file: string): string => fs.readFileSync(path.join(repositoryRoot, 'packages', 'lanes', 'lua', file), 'utf8');
 
 test('a copy without a defect has the Lua of the product, and leaves the product alone', () => {

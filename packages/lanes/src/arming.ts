@@ -55,8 +55,8 @@ export class Arming {
     setImmediate(() => this.#flush());
   }
 
-  /** Arms one turn that may be taken after a delay. */
-  armLater(shard: number, turn: ArmedTurn, delayMs: number): void {
+  /** Arms one turn by a job of its own, to be taken after a delay. */
+  armAlone(shard: number, turn: ArmedTurn, delayMs = 0): void {
     this.#add(shard, [turn], delayMs);
   }
 

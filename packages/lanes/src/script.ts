@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { RedisClient } from './connection';
 
-/** Beside the package's manifest, wherever the code that asks has been bundled into. */
-const directory = join(dirname(require.resolve('@syncline/lanes/package.json')), 'lua');
+/** Beside a bundle, which brings the steps that it was built with; else in this package. */
+const directory = [join(__dirname, 'lua'), join(__dirname, '..', 'lua')].find(existsSync) ?? '';
 const read = (name: string): string => readFileSync(join(directory, `${name}.lua`), 'utf8');
 
 /** One atomic step of the protocol, kept in a Lua file; its header tells keys, arguments and answers. */
 export class Script {
   readonly #source: string;
   readonly #sha: string;
+  /** Ends, either way, when a server has been sent the whole script. */
+  #teaching: Promise<void> | undefined;
 
   /** `shared`: files of functions that the step uses. */
   constructor(name: string, ...shared: string[]) {
@@ -19,13 +21,8 @@ export class Script {
   }
 
   /** Runs the step; a server that does not know the script (new, restarted, failed over) is taught it. */
-  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
-    try {
-      return await client.evalsha(this.#sha, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return await client.eval(this.#source, keys.length, ...keys, ...args);
-    }
+  run(client: RedisClient, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
+    return this.#taught((command, script) => client[command](script, keys.length, ...keys, ...args));
   }
 
   /**
@@ -39,23 +36,47 @@ export class Script {
     wait: { replicas: number; timeoutMs: number } | undefined,
   ): Promise<{ answer: unknown; replicas: number }> {
     if (!wait) return { answer: await this.run(client, keys, args), replicas: 0 };
-    const run = async (command: 'evalsha' | 'eval', script: string): Promise<[unknown, number]> => {
+    return await this.#taught(async (command, script) => {
       const pipeline = client.pipeline();
       pipeline[command](script, keys.length, ...keys, ...args);
       pipeline.call('WAIT', String(wait.replicas), String(wait.timeoutMs));
-      const results = await pipeline.exec();
-      const [ran, waited] = results ?? [];
+      const [ran, waited] = (await pipeline.exec()) ?? [];
       const error = ran?.[0] ?? waited?.[0];
       if (error) throw error;
-      return [ran?.[1], Number(waited?.[1])];
-    };
+      return { answer: ran?.[1], replicas: Number(waited?.[1]) };
+    });
+  }
+
+  /**
+   * Sends the digest of the script, and the whole of it to a server that does not know it. Of many calls that a new server refuses at
+   * once, one teaches it and the others wait for that: the script's text is far longer than what they have to say.
+   */
+  async #taught<T>(send: (command: 'evalsha' | 'eval', script: string) => Promise<T>): Promise<T> {
+    const unknown = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT');
     try {
-      const [answer, replicas] = await run('evalsha', this.#sha);
-      return { answer, replicas };
+      return await send('evalsha', this.#sha);
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      const [answer, replicas] = await run('eval', this.#source);
-      return { answer, replicas };
+      if (!unknown(error)) throw error;
     }
+    if (this.#teaching) {
+      await this.#teaching;
+      try {
+        return await send('evalsha', this.#sha);
+      } catch (error) {
+        // Another node of a cluster, or the lesson failed.
+        if (!unknown(error)) throw error;
+      }
+    }
+    const lesson = send('eval', this.#source);
+    const teaching = lesson
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        if (this.#teaching === teaching) this.#teaching = undefined;
+      });
+    this.#teaching = teaching;
+    return await lesson;
   }
 }

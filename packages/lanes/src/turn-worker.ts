@@ -110,7 +110,7 @@ class BullTurnWorker implements TurnWorker {
     const { observer, log, concurrency } = this.#settings;
     const keys = new ShardKeys(this.#settings.prefix, shard);
     const arm = (turn: [string, number], delayMs: number): void => {
-      if (delayMs > 0) this.#arming.armLater(shard, turn, delayMs);
+      if (delayMs > 0) this.#arming.armAlone(shard, turn, delayMs);
       else this.#arming.arm(shard, [turn]);
     };
     const turns = new TurnTaker({ shard, client: this.#client, keys, settings: this.#settings, observer, log, arm });
@@ -157,13 +157,18 @@ class BullTurnWorker implements TurnWorker {
       else observer.rescued(lost);
     };
     const watch = new Watch(this.#client, keys);
-    const rescuer = new Rescuer({ client: this.#client, keys, arm: armNow, rescued, log });
+    // What ended a worker may do so again: it shares its job with no other lane.
+    const armAlone = (turn: [string, number]): void => this.#arming.armAlone(shard, turn);
+    const rescuer = new Rescuer({ client: this.#client, keys, arm: armAlone, rescued, log });
     const timers = new Timers({ client: this.#client, keys, arm: armNow, log });
     const rounds = new Rounds(
       WATCH_ROUND_MS,
       async () => {
-        const care = await watch.look();
-        await Promise.all([timers.fire(care.dueTimers), rescuer.rescue(care)]);
+        for (let more = true; more && !this.#stopping; ) {
+          const care = await watch.look();
+          await Promise.all([timers.fire(care.dueTimers), rescuer.rescue(care)]);
+          more = care.moreTimers;
+        }
       },
       log,
     );

@@ -16,6 +16,8 @@ export interface Care {
   /** The store's clock, in epoch milliseconds. */
   readonly now: number;
   readonly dueTimers: readonly string[];
+  /** True when more timers are due than were named. */
+  readonly moreTimers: boolean;
   /** Lanes to look at more closely: a lease that has passed, an arming or a retry that is late, no turn coming. */
   readonly suspects: readonly string[];
   /** True when only the queue can tell whether a late arming was lost. */
@@ -41,6 +43,7 @@ export class Watch {
       ['', ARMING_GRACE_MS, MOST_A_ROUND, this.#rank, HEADS_A_ROUND],
     )) as [number, string[], string[], string[], string[], number];
     this.#rank = next;
-    return { now, dueTimers, suspects: [...lost, ...late, ...unarmed], queueMatters: late.length > 0 };
+    const moreTimers = dueTimers.length === MOST_A_ROUND;
+    return { now, dueTimers, moreTimers, suspects: [...lost, ...late, ...unarmed], queueMatters: late.length > 0 };
   }
 }

@@ -151,6 +151,8 @@ export class Engine {
   async close(): Promise<void> {
     for (const end of this.#ends.splice(0)) await end();
     const found = this.#counts.splice(0).flatMap(({ violations }) => violations);
-    expect(found).toEqual(this.expectedViolations);
+    if (String(found) !== String(this.expectedViolations)) {
+      throw new Error(`Expected the violations [${this.expectedViolations}], got [${found}]`);
+    }
   }
 }
