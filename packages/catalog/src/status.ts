@@ -31,8 +31,10 @@ export const statusDocument = z.looseObject({
   connectionReason: z.string().nullable().default(null),
   /** The sender's own date of the latest merchant event: its clock, and only comparable with its other dates. */
   connectionDate: z.number().nullable().default(null),
-  /** That date of the latest disconnect. */
+  /** That date of the latest connect, of the latest disconnect, and of the latest product sync that completed. */
+  connectDate: z.number().nullable().default(null),
   disconnectDate: z.number().nullable().default(null),
+  completedDate: z.number().nullable().default(null),
   /** True from a disconnect to the next connect; until then no completion makes the catalogue ready. */
   mustReconnect: z.boolean().default(false),
   /** Since when, and why, the sender asks for somebody's attention; null when it does not. */
@@ -208,18 +210,21 @@ function readyAfter(
   at: number,
   date?: number,
 ): StatusDocument {
-  if (name !== 'product' || before.catalogReadyAt !== null || before.mustReconnect) return completed;
+  if (name !== 'product') return completed;
+  const dated = { ...completed, completedDate: laterOf(before.completedDate, date) };
+  if (before.catalogReadyAt !== null || before.mustReconnect) return dated;
   const precedesDisconnect = date !== undefined && before.disconnectDate !== null && date < before.disconnectDate;
-  return precedesDisconnect ? completed : { ...completed, catalogReadyAt: at };
+  return precedesDisconnect ? dated : { ...dated, catalogReadyAt: at };
 }
 
 function withTrack(status: StatusDocument, name: TrackName, changed: SyncTrack): StatusDocument {
   return { ...status, tracks: { ...status.tracks, [name]: changed } };
 }
 
-/** The status after the merchant was connected or enabled. */
-export function merchantConnected(status: StatusDocument, reason: string | null = null): StatusDocument {
-  return { ...status, connection: 'connected', connectionReason: reason, mustReconnect: false, attention: null };
+/** The status after the merchant was connected or enabled; `date` is the sender's own, like that of every merchant event. */
+export function merchantConnected(status: StatusDocument, reason: string | null = null, date?: number): StatusDocument {
+  const connectDate = laterOf(status.connectDate, date);
+  return { ...status, connection: 'connected', connectionReason: reason, mustReconnect: false, attention: null, connectDate };
 }
 
 /** The status after the merchant was disabled; its catalogue stays as it is. */
@@ -228,8 +233,39 @@ export function merchantDisabled(status: StatusDocument, reason: string | null =
 }
 
 /** The status after the merchant was disconnected: its catalogue is ready again only by a completion after the next connect. */
-export function merchantDisconnected(status: StatusDocument): StatusDocument {
-  return { ...status, connection: 'disconnected', connectionReason: null, mustReconnect: true, catalogReadyAt: null };
+export function merchantDisconnected(status: StatusDocument, date?: number): StatusDocument {
+  const disconnectDate = laterOf(status.disconnectDate, date);
+  return {
+    ...status,
+    connection: 'disconnected',
+    connectionReason: null,
+    mustReconnect: true,
+    catalogReadyAt: null,
+    disconnectDate,
+  };
+}
+
+/**
+ * The status after a merchant event of this date: `change` makes the change that it tells of. An event that is older than one seen before
+ * came late and changes nothing, except that a late disconnect still takes back what no newer connect or completion has established.
+ */
+export function merchantChanged(
+  status: StatusDocument,
+  date: number | undefined,
+  isDisconnect: boolean,
+  change: (status: StatusDocument) => StatusDocument,
+): StatusDocument {
+  const isLate = date !== undefined && status.connectionDate !== null && date < status.connectionDate;
+  if (!isLate) return { ...change(status), connectionDate: date ?? null };
+  if (!isDisconnect || (status.disconnectDate !== null && date <= status.disconnectDate)) return status;
+  const mustReconnect = status.mustReconnect || status.connectDate === null || status.connectDate < date;
+  const isReady = !mustReconnect && status.completedDate !== null && status.completedDate >= date;
+  return { ...status, disconnectDate: date, mustReconnect, catalogReadyAt: isReady ? status.catalogReadyAt : null };
+}
+
+/** The later of two dates of the sender. */
+function laterOf(known: number | null, date: number | undefined): number | null {
+  return date === undefined ? known : Math.max(date, known ?? date);
 }
 
 /**

@@ -168,3 +168,89 @@ describe('a catalogue', () => {
     );
   });
 });
+
+describe('a merchant whose events are retried by their sender', () => {
+  /** What happened, second by second, as its sender dates it. */
+  interface Happening {
+    readonly topic: string;
+    readonly second: number;
+    readonly body: object;
+  }
+
+  const kinds = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom('OFFER_ADDED', 'OFFER_UPDATED', 'OFFER_REMOVED') },
+    { weight: 2, arbitrary: fc.constantFrom('COLLECTION_CREATED', 'COLLECTION_UPDATED', 'COLLECTION_REMOVED') },
+    { weight: 3, arbitrary: fc.constantFrom('PRODUCT_SYNC_STARTED', 'PRODUCT_SYNC_COMPLETED', 'PRODUCT_SYNC_FAILED') },
+    { weight: 2, arbitrary: fc.constantFrom('MERCHANT_CONNECTED', 'MERCHANT_DISCONNECTED', 'MERCHANT_DISABLED') },
+  );
+
+  function happened([topic, id]: [string, number], second: number): Happening {
+    const date = violetDate(T0 + second * SECOND);
+    if (topic.startsWith('MERCHANT_')) return { topic, second, body: { id: 10042, date_last_modified: date } };
+    if (topic.startsWith('PRODUCT_SYNC')) return { topic, second, body: { merchant_id: 10042, date_last_synced: date } };
+    return { topic, second, body: { id, merchant_id: 10042, name: `at ${second}`, date_last_modified: date } };
+  }
+
+  const readiness = fc.constantFrom('PRODUCT_SYNC_COMPLETED', 'MERCHANT_CONNECTED', 'MERCHANT_DISCONNECTED', 'MERCHANT_DISABLED');
+
+  /** In order, and as they arrive: each once, and at most a window late. A resend copy has its source's identity, so it is a duplicate. */
+  const sequencesOf = (topics: fc.Arbitrary<string>) =>
+    fc
+      .array(fc.record({ topic: topics, id: fc.integer({ min: 1, max: 3 }), delay: fc.integer({ min: 0, max: 6 }) }), {
+        minLength: 1,
+        maxLength: 30,
+      })
+      .map((items) => {
+        const inOrder = items.map(({ topic, id }, index) => happened([topic, id], index + 1));
+        const arrivalOf = ({ second }: Happening): number => second + (items[second - 1]?.delay ?? 0);
+        return { inOrder, arriving: inOrder.toSorted((a, b) => arrivalOf(a) - arrivalOf(b)) };
+      });
+
+  async function laneAfter(happenings: readonly Happening[]): Promise<MerchantLane> {
+    const lane = new MerchantLane();
+    for (const { topic, body } of happenings) await lane.apply(topic, body, { receivedAt: T0 + 1_000 * SECOND });
+    return lane;
+  }
+
+  const kept = ['offers', 'offers-removed', 'offers-undated', 'collections', 'collections-removed', 'collections-undated'];
+  const catalogueOf = (lane: MerchantLane): unknown =>
+    kept.map((collection) =>
+      lane
+        .ids(collection)
+        .toSorted()
+        .map((id) => [id, lane.document(collection, id)]),
+    );
+
+  it('ends with the offers, collections and connection of the run in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(sequencesOf(kinds), async ({ inOrder, arriving }) => {
+        const [expected, got] = [await laneAfter(inOrder), await laneAfter(arriving)];
+        expect(catalogueOf(got)).toEqual(catalogueOf(expected));
+        expect(got.status().connection).toBe(expected.status().connection);
+      }),
+    );
+  });
+
+  it('is never said to be ready without a completion that is newer than its last disconnect', async () => {
+    await fc.assert(
+      fc.asyncProperty(sequencesOf(readiness), async ({ inOrder, arriving }) => {
+        const lane = await laneAfter(arriving);
+        const lastOf = (topic: string): number => inOrder.findLast((event) => event.topic === topic)?.second ?? 0;
+        if (lane.status().catalogReady) {
+          expect(lastOf('PRODUCT_SYNC_COMPLETED')).toBeGreaterThan(lastOf('MERCHANT_DISCONNECTED'));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('has counted every end of a sync exactly once', async () => {
+    await fc.assert(
+      fc.asyncProperty(sequencesOf(kinds), async ({ inOrder, arriving }) => {
+        const { completed, failed } = (await laneAfter(arriving)).status().tracks.product;
+        const times = (topic: string): number => inOrder.filter((event) => event.topic === topic).length;
+        expect([completed, failed]).toEqual([times('PRODUCT_SYNC_COMPLETED'), times('PRODUCT_SYNC_FAILED')]);
+      }),
+    );
+  });
+});
