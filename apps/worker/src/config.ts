@@ -1,9 +1,10 @@
 import { parseRedisUrl } from '@syncline/lanes';
 import { readFileSync } from 'node:fs';
-import { commonFields, fields, redisFields } from '@syncline/runtime';
+import { commonFields, dedupFields, fields, redisFields } from '@syncline/runtime';
 import * as z from 'zod';
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const policies = ['park', 'block'] as const;
 
 /** Topic, or the beginning of topics followed by `*`, → policy; `*` alone is the default. */
@@ -40,10 +41,14 @@ function policyOf(patterns: z.output<typeof policyFile>): FailurePolicy {
   };
 }
 
+/** How long syncs of one source may run; as long as those of every source when it is unset. */
+const overdueOfSource = () => fields.integer({ min: 1, max: 2_147_483_647 }).optional();
+
 /** The variables of the worker. */
 export const workerConfig = z.object({
   ...commonFields,
   ...redisFields(parseRedisUrl),
+  ...dedupFields,
   WORKER_PORT: fields.port(8081),
   WORKER_CONCURRENCY: fields.integer({ default: 50, min: 1, max: 1_000 }),
   RETRY_MAX_ATTEMPTS: fields.integer({ default: 12, min: 1, max: 1_000 }),
@@ -58,6 +63,23 @@ export const workerConfig = z.object({
   HISTORY_MAX_PER_MERCHANT: fields.integer({ default: 10_000, min: 1, max: 10_000_000 }),
   HISTORY_MAX_AGE_MS: fields.integer({ default: 30 * DAY_MS, min: 1_000, max: 3_650 * DAY_MS }),
   HANDLERS: fields.text(),
+  SYNC_OVERDUE_MS: fields.milliseconds(6 * HOUR_MS, { min: 1 }),
+  SYNC_OVERDUE_VIOLET_MS: overdueOfSource(),
+  SYNC_OVERDUE_PROPEXO_MS: overdueOfSource(),
+  SYNC_OVERDUE_SYNCTEC_MS: overdueOfSource(),
+  SYNC_OVERDUE_STANDARD_MS: overdueOfSource(),
+  SYNC_FAILURES_ALERT_AFTER: fields.integer({ default: 3, min: 1, max: 1_000 }),
 });
 
 export type WorkerConfig = z.output<typeof workerConfig>;
+
+/** How long a sync of each source may run before it is overdue, in milliseconds. */
+export function overdueTimes(config: WorkerConfig): (source: string) => number {
+  const times: Readonly<Record<string, number | undefined>> = {
+    violet: config.SYNC_OVERDUE_VIOLET_MS,
+    propexo: config.SYNC_OVERDUE_PROPEXO_MS,
+    synctec: config.SYNC_OVERDUE_SYNCTEC_MS,
+    standard: config.SYNC_OVERDUE_STANDARD_MS,
+  };
+  return (source) => times[source] ?? config.SYNC_OVERDUE_MS;
+}

@@ -5,12 +5,15 @@ import {
   closeServer,
   createOperations,
   createRegistry,
+  dedupWindows,
   listen,
   loadConfig,
   runProcess,
 } from '@syncline/runtime';
-import { workerConfig } from './config';
+import { overdueTimes, workerConfig } from './config';
 import { createTurnMetrics, registerStoreGauges } from './metrics';
+import { MerchantStandings } from './standings';
+import { createSyncMetrics, registerSyncGauges } from './sync-metrics';
 import { loadUserHandlers } from './user-handlers';
 
 /** Of the time for shutting down, what remains to commit and release once the handlers had to be cut off. */
@@ -22,9 +25,18 @@ runProcess('worker', async ({ env, log }) => {
   const userHandlers = config.HANDLERS === undefined ? [] : await loadUserHandlers(config.HANDLERS, process.cwd());
   const registry = createRegistry();
   const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
+  const decider = createDecider(userHandlers, {
+    overdueMs: overdueTimes(config),
+    failuresAlertAfter: config.SYNC_FAILURES_ALERT_AFTER,
+    tombstoneMs: dedupWindows(config),
+  });
+  const inspector = createInspector({ ...store, dedupWindowMs: dedupWindows(config) });
+  const standings = new MerchantStandings(inspector, log);
+  const turns = createTurnMetrics(registry);
+  const syncs = createSyncMetrics(registry, decider, standings, log);
   const worker = createTurnWorker({
     ...store,
-    decider: createDecider(userHandlers),
+    decider,
     retry: {
       maxAttempts: config.RETRY_MAX_ATTEMPTS,
       baseMs: config.RETRY_BASE_MS,
@@ -39,13 +51,20 @@ runProcess('worker', async ({ env, log }) => {
     historyMaxItems: config.HISTORY_MAX_PER_MERCHANT,
     historyMaxAgeMs: config.HISTORY_MAX_AGE_MS,
     concurrency: config.WORKER_CONCURRENCY,
-    observer: createTurnMetrics(registry),
+    observer: {
+      ...turns,
+      committed: (...commit) => {
+        turns.committed(...commit);
+        syncs.committed(...commit);
+      },
+    },
   });
-  const inspector = createInspector({ ...store, dedupWindowMs: () => 0 });
   registerStoreGauges(registry, inspector);
+  registerSyncGauges(registry, standings);
   const operations = createOperations({ registry, ready: () => worker.ready() });
   const server = await listen(operations, { port: config.WORKER_PORT, host: config.BIND_HOST, variable: 'WORKER_PORT' });
 
+  standings.start();
   worker.start().then(
     () => log.info({ address: server.address(), userHandlers: userHandlers.length }, 'taking turns'),
     (error: unknown) =>
@@ -56,7 +75,9 @@ runProcess('worker', async ({ env, log }) => {
   return {
     stop: async () => {
       await worker.stop(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - RELEASE_MS));
+      const looked = standings.stop();
       await inspector.stop();
+      await looked;
       await closeServer(server, HTTP_CLOSE_MS);
     },
   };

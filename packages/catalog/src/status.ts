@@ -58,9 +58,10 @@ export interface TrackStatus {
   readonly total: number | null;
   readonly synced: number | null;
   readonly lastError: string | null;
-  readonly overdueSince: string | null;
-  readonly failingRepeatedlySince: string | null;
-  readonly failuresRisingSince: string | null;
+  /** These three are there only while they hold; what they mean is said in `syncTrack`. */
+  readonly overdueSince?: string;
+  readonly failingRepeatedlySince?: string;
+  readonly failuresRisingSince?: string;
 }
 
 /** Where a merchant's catalogue stands, as the console shows it; times are ISO 8601 UTC with milliseconds. */
@@ -112,9 +113,9 @@ function trackStatusOf(stored: SyncTrack): TrackStatus {
     total: stored.total,
     synced: stored.synced,
     lastError: stored.lastError,
-    overdueSince: isoOrNull(stored.overdueSince),
-    failingRepeatedlySince: isoOrNull(stored.failingRepeatedlySince),
-    failuresRisingSince: isoOrNull(stored.failuresRisingSince),
+    ...(stored.overdueSince !== null && { overdueSince: isoOf(stored.overdueSince) }),
+    ...(stored.failingRepeatedlySince !== null && { failingRepeatedlySince: isoOf(stored.failingRepeatedlySince) }),
+    ...(stored.failuresRisingSince !== null && { failuresRisingSince: isoOf(stored.failuresRisingSince) }),
   };
 }
 

@@ -206,9 +206,9 @@ describe('a merchant whose events are retried by their sender', () => {
         return { inOrder, arriving: inOrder.toSorted((a, b) => arrivalOf(a) - arrivalOf(b)) };
       });
 
-  async function laneAfter(happenings: readonly Happening[]): Promise<MerchantLane> {
+  async function laneAfter(events: readonly Happening[]): Promise<MerchantLane> {
     const lane = new MerchantLane();
-    for (const { topic, body } of happenings) await lane.apply(topic, body, { receivedAt: T0 + 1_000 * SECOND });
+    for (const { topic, body } of events) await lane.apply(topic, body, { receivedAt: T0 + 1_000 * SECOND });
     return lane;
   }
 

@@ -15,9 +15,6 @@ describe('the status document', () => {
       total: null,
       synced: null,
       lastError: null,
-      overdueSince: null,
-      failingRepeatedlySince: null,
-      failuresRisingSince: null,
     };
     expect(merchantStatusOf(document)).toEqual({
       connection: 'unknown',

@@ -37,9 +37,6 @@ describe('sync events of Violet', () => {
       total: null,
       synced: null,
       lastError: null,
-      overdueSince: null,
-      failingRepeatedlySince: null,
-      failuresRisingSince: null,
     };
     expect(lane.status()).toEqual({
       connection: 'unknown',
