@@ -27,7 +27,7 @@ USER node
 
 # Alive is enough: while Redis is away a restart would not help, and the ingress must go on answering 503.
 FROM app AS ingress
-COPY --from=built /syncline/apps/ingress/dist/main.js /syncline/apps/ingress/dist/main.js.map apps/ingress/dist/
+COPY --from=built /syncline/apps/ingress/dist/main.js /syncline/apps/ingress/dist/bundle.js /syncline/apps/ingress/dist/bundle.js.map apps/ingress/dist/
 COPY --from=built /syncline/apps/ingress/dist/lua apps/ingress/dist/lua
 ENV INGRESS_PORT=8080
 EXPOSE 8080
@@ -36,7 +36,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
 CMD ["node", "apps/ingress/dist/main.js"]
 
 FROM app AS worker
-COPY --from=built /syncline/apps/worker/dist/main.js /syncline/apps/worker/dist/main.js.map apps/worker/dist/
+COPY --from=built /syncline/apps/worker/dist/main.js /syncline/apps/worker/dist/bundle.js /syncline/apps/worker/dist/bundle.js.map apps/worker/dist/
 COPY --from=built /syncline/apps/worker/dist/lua apps/worker/dist/lua
 ENV WORKER_PORT=8081
 EXPOSE 8081
@@ -45,7 +45,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
 CMD ["node", "apps/worker/dist/main.js"]
 
 FROM app AS console
-COPY --from=built /syncline/apps/console/dist/main.js /syncline/apps/console/dist/main.js.map apps/console/dist/
+COPY --from=built /syncline/apps/console/dist/main.js /syncline/apps/console/dist/bundle.js /syncline/apps/console/dist/bundle.js.map apps/console/dist/
 COPY --from=built /syncline/apps/console/dist/lua apps/console/dist/lua
 ENV CONSOLE_PORT=8082
 EXPOSE 8082

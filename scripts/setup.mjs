@@ -102,7 +102,8 @@ function hashOfSources() {
   const add = (file) => {
     if (fs.existsSync(file)) hash.update(`\0${path.relative(root, file)}\0`).update(fs.readFileSync(file));
   };
-  for (const name of ['package-lock.json', 'tsconfig.base.json', 'turbo.json', 'scripts/bundle.mjs']) add(path.join(root, name));
+  for (const name of ['package-lock.json', 'tsconfig.base.json', 'turbo.json', 'scripts/bundle.mjs', 'scripts/run-bundle.cjs'])
+    add(path.join(root, name));
   for (const folder of workspaces()) {
     for (const name of ['package.json', 'tsconfig.json', 'turbo.json']) add(path.join(folder, name));
     for (const sourceFolder of ['src', 'lua'].map((name) => path.join(folder, name))) {
