@@ -73,6 +73,51 @@ describe('topics of a handler', () => {
   });
 });
 
+describe('a handler of all sources', () => {
+  it.each(['violet', 'propexo', 'another'])('takes its topics of %s', async (source) => {
+    const handler = recorder({ source: '*', topics: ['ORDER_*'] });
+    await expect(new MerchantLane([handler]).apply('ORDER_UPDATED', {}, { source })).resolves.toBe('processed');
+    expect(handler.calls.map(({ event }) => event.source)).toEqual([source]);
+  });
+});
+
+describe("Syncline's own topics", () => {
+  it.each([
+    [['*'], 'unhandled'],
+    [['sync*'], 'unhandled'],
+    [['syncline.*'], 'processed'],
+    [['syncline.of-a-newer-version'], 'processed'],
+  ])('fit %j: %s', async (topics, decision) => {
+    const handler = recorder({ topics });
+    await expect(new MerchantLane([handler]).apply('syncline.of-a-newer-version', {})).resolves.toBe(decision);
+    expect(handler.calls).toHaveLength(decision === 'processed' ? 1 : 0);
+  });
+});
+
+describe('a report', () => {
+  it('is of the latest attempt at the event alone', async () => {
+    let attempts = 0;
+    const flaky = defineHandler({
+      source: 'violet',
+      topics: ['PRODUCT_SYNC_COMPLETED'],
+      handle() {
+        attempts += 1;
+        if (attempts === 1) throw new Error('not yet');
+      },
+    });
+    const decider = createDecider([flaky]);
+    const event = eventOf('PRODUCT_SYNC_COMPLETED', { merchant_id: 1 });
+    const plan = decider.plan(event);
+    const { signal } = new AbortController();
+    const unit = { ...noUnit, get: () => Promise.resolve(undefined), put: () => undefined };
+    expect(decider.reportOf(event)).toBeUndefined();
+    await expect(plan.run(unit, { signal, attempt: 1 })).rejects.toThrow('not yet');
+    await plan.run(unit, { signal, attempt: 2 });
+    expect(decider.reportOf(event)?.endedSyncs).toEqual([{ track: 'product', outcome: 'completed', durationMs: null }]);
+    expect(decider.reportOf(eventOf('PRODUCT_SYNC_COMPLETED', { merchant_id: 1 }))).toBeUndefined();
+  });
+});
+
 describe("the user's handlers", () => {
   it('see the whole event', async () => {
     const handler = recorder();
