@@ -1,7 +1,6 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
-import { compileFunction } from 'node:vm';
-import { transformSync } from '@swc/core';
 import type { Handler } from '../src/index';
 import { MerchantLane, T0, violetDate } from './merchant-lane';
 
@@ -16,18 +15,21 @@ interface ExampleSender {
 const root = path.resolve(__dirname, '..', '..', '..');
 const page = fs.readFileSync(path.join(root, 'docs', 'adding-a-sender.md'), 'utf8');
 
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'adding-a-sender-'));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
 /** Runs the page's code for a file as if it were there, and gives what that file exports. */
 function exportsOf(file: string): Record<string, unknown> {
   const code = [...page.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)].find(([, name]) => name === file)?.[2];
   if (code === undefined) throw new Error(`Expected the code of ${file} in docs/adding-a-sender.md, got none`);
-  const { code: compiled } = transformSync(code, {
-    jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
-    module: { type: 'commonjs' },
-  });
-  const exported: Record<string, unknown> = {};
-  const load = (name: string): unknown => require(name.startsWith('.') ? path.join(root, path.dirname(file), name) : name);
-  compileFunction(compiled, ['exports', 'require'])(exported, load);
-  return exported;
+  const place = path.join(root, path.dirname(file));
+  const placed = code.replace(
+    /from '([^']+)'/g,
+    (_, name: string) => `from ${JSON.stringify(name.startsWith('.') ? path.join(place, name) : require.resolve(name))}`,
+  );
+  const copy = path.join(folder, file.replaceAll('/', '-'));
+  fs.writeFileSync(copy, placed);
+  return require(copy) as Record<string, unknown>;
 }
 
 const acme = exportsOf('packages/senders/src/acme.ts').acme as ExampleSender;
