@@ -36,7 +36,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
 CMD ["node", "apps/ingress/dist/main.js"]
 
 FROM app AS worker
-COPY --from=built /syncline/apps/worker/dist/main.js /syncline/apps/worker/dist/bundle.js /syncline/apps/worker/dist/bundle.js.map apps/worker/dist/
+COPY --from=built /syncline/apps/worker/dist/main.js /syncline/apps/worker/dist/import-module.js /syncline/apps/worker/dist/bundle.js /syncline/apps/worker/dist/bundle.js.map apps/worker/dist/
 COPY --from=built /syncline/apps/worker/dist/lua apps/worker/dist/lua
 ENV WORKER_PORT=8081
 EXPOSE 8081

@@ -13,8 +13,8 @@ const { metafile } = await build({
   // Our packages from their sources: what an app does not use is left out.
   conditions: ['source'],
   mainFields: ['module', 'main'],
-  // Found through node_modules at run time: the guard of the local Redis, a program of its own.
-  external: ['@syncline/runtime/package.json', 'msgpackr-extract'],
+  // Stays outside: the guard of the local Redis, a program of its own, found through node_modules; and what may import modules of users.
+  external: ['@syncline/runtime/package.json', './import-module', 'msgpackr-extract'],
   // Looking for its native helper takes longer than the helper saves here.
   define: { 'process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED': '"true"' },
 

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Handler } from '@syncline/catalog';
 import { ConfigurationError } from '@syncline/runtime';
 import * as z from 'zod';
+import { importModule } from './import-module';
 
 const fields = ['name', 'source', 'topics', 'payload', 'external', 'reads', 'handle'];
 
@@ -43,7 +44,7 @@ const handlersSchema = z.array(
 export async function loadUserHandlers(path: string, cwd: string): Promise<Handler[]> {
   const file = resolve(cwd, path);
   await expectFile(file);
-  const handlers = handlersIn(await importModule(file));
+  const handlers = handlersIn(await loadModule(file));
   if (handlers === undefined) {
     throw failure(file, `expected the module to export handlers, an array, got none. Add: export const handlers = […]`);
   }
@@ -70,9 +71,9 @@ async function expectFile(file: string): Promise<void> {
   if (!isFile) throw failure(file, 'expected a module, got a folder or device. Name the file itself');
 }
 
-async function importModule(file: string): Promise<unknown> {
+async function loadModule(file: string): Promise<unknown> {
   try {
-    return await import(pathToFileURL(file).href);
+    return await importModule(pathToFileURL(file).href);
   } catch (cause) {
     throw failure(file, `expected a module that loads, got ${thrownText(cause)}. Correct the module, or unset HANDLERS`, cause);
   }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { spawnApp, startTestRedis, waitFor } from '@syncline/testkit';
 
 /** Modules are loaded by Node itself, in a process of its own: inside jest there are no native ES modules. */
 const program = `
@@ -250,4 +251,18 @@ describe('HANDLERS is refused with what to do', () => {
       'HANDLERS: expected a function, got 1 in handlers[1].handle',
     ]);
   });
+});
+
+test('a worker that runs code kept from an earlier start loads them as well', async () => {
+  const redis = await startTestRedis();
+  const file = join(folder, 'handlers.mjs');
+  await writeFile(file, `export const handlers = [${handler}];`);
+  const kept = join(__dirname, '../dist/compiled');
+  const start = () => spawnApp('worker', { REDIS_URL: redis.url, HANDLERS: file });
+  const first = await start();
+  await waitFor(() => existsSync(kept) && readdirSync(kept).length > 0);
+  await first.stop();
+  const second = await start();
+  expect(await second.stop()).toEqual({ code: 0, signal: null });
+  await redis.stop();
 });
