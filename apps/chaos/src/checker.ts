@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { timerEventId } from '@syncline/lanes';
 
 /** An event as its sender remembers it. Times are of one monotonic clock, in milliseconds. */
 export interface SentEvent {
@@ -68,9 +69,9 @@ export function chained(chain: string, eventId: string): string {
   return createHash('sha256').update(chain).update('\n').update(eventId).digest('base64url').slice(0, 22);
 }
 
-/** The id of the event that an event's reminder comes as. */
-export function reminderId(seq: number, eventId: string): string {
-  return `timer.${seq}.${eventId}`;
+/** The id of the event that an event's reminder comes as: its timer has the event's id as key. */
+export function reminderId(eventId: string): string {
+  return timerEventId(eventId, eventId);
 }
 
 /** Compares what was acknowledged with what came of it. Knows neither Redis nor HTTP. */
@@ -161,9 +162,9 @@ class LaneCheck {
   /** Every committed event was sent, or is the reminder of one that was processed; each of these has its reminder. */
   #checkOrigins(): void {
     const reminders = new Map<string, string>();
-    for (const { eventId, seq, outcome } of this.#lane.history) {
+    for (const { eventId, outcome } of this.#lane.history) {
       const event = this.#sent.get(eventId);
-      if (event?.reminds && outcome === 'processed') reminders.set(reminderId(seq, eventId), eventId);
+      if (event?.reminds && outcome === 'processed') reminders.set(reminderId(eventId), eventId);
     }
     for (const { eventId, outcome } of this.#lane.history) {
       const event = this.#sent.get(eventId);

@@ -9,15 +9,13 @@ import type { Patch } from './injections';
  */
 export function copyProduct(folder: string, patches: readonly Patch[]): void {
   for (const app of ['ingress', 'worker']) {
-    const source = path.join(repositoryRoot, 'apps', app, 'dist', 'main.js');
-    if (!fs.existsSync(source))
-      throw new Error(`Expected the built ${app} at ${source}, got nothing. Build first: npm run build`);
+    const source = path.join(repositoryRoot, 'apps', app, 'dist');
+    if (!fs.existsSync(path.join(source, 'bundle.js')))
+      throw new Error(`Expected the built ${app} in ${source}, got nothing. Build first: npm run build`);
     const target = path.join(folder, 'apps', app, 'dist');
-    fs.mkdirSync(target, { recursive: true });
-    fs.copyFileSync(source, path.join(target, 'main.js'));
-    const steps = path.join(target, 'lua');
-    fs.cpSync(path.join(path.dirname(source), 'lua'), steps, { recursive: true });
-    for (const patch of patches) apply(patch, steps);
+    // What an earlier start of the source has compiled is not a part of the product.
+    fs.cpSync(source, target, { recursive: true, filter: (file) => path.basename(file) !== 'compiled' });
+    for (const patch of patches) apply(patch, path.join(target, 'lua'));
   }
 }
 

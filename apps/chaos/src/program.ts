@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { type FaultKind, faultDescriptions, faultKinds } from './faults';
 import { type InjectionName, injectionNames, injections } from './injections';
 import { reportOf } from './report';
-import { type ChaosSettings, type ChaosResult, isClean, runChaos, type Topology, topologies } from './run';
+import { type ChaosResult, type ChaosSettings, isClean, runChaos, type Topology, topologies } from './run';
 
 export const exitCodes = { clean: 0, violated: 1, usage: 2, notRun: 3, interrupted: 130 } as const;
 

@@ -15,7 +15,7 @@ import {
   waitFor,
 } from '@syncline/testkit';
 import { check, type Verdict } from './checker';
-import { type FaultKind, FaultInjector } from './faults';
+import { FaultInjector, type FaultKind } from './faults';
 import { Fleet } from './fleet';
 import { type InjectionName, injections } from './injections';
 import { pause } from './pause';

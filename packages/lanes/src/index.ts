@@ -1,12 +1,9 @@
-export { type AcceptRequest, type AcceptResult, type Acceptor, type AcceptorSettings, createAcceptor } from './acceptor';
+export { type Acceptor, type AcceptorSettings, type AcceptRequest, type AcceptResult, createAcceptor } from './acceptor';
 export { parseRedisUrl } from './connection';
-export { DataSetMismatchError } from './data-set';
 export { InvalidCursorError } from './cursor';
+export { DataSetMismatchError } from './data-set';
 export { createInspector, type Inspector, type InspectorSettings } from './inspector';
-export type * from './readings';
 export type { Logger } from './logger';
-export { createTurnWorker, type TurnWorker, type TurnWorkerSettings } from './turn-worker';
-export { type TurnObserver, type TurnSettings, type Violation, violations } from './turn';
 export {
   createOperator,
   type DeadLetterFilter,
@@ -16,3 +13,7 @@ export {
   type ReplayAnswer,
   type VerbAnswer,
 } from './operator';
+export type * from './readings';
+export { timerEventId } from './state';
+export { type TurnObserver, type TurnSettings, type Violation, violations } from './turn';
+export { createTurnWorker, type TurnWorker, type TurnWorkerSettings } from './turn-worker';

@@ -4,7 +4,7 @@ import { cursorNumbers, cursorOf, deadLetterCursor, documentCursor, InvalidCurso
 import { readDedupKey } from './data-set';
 import { placeOf, slicesAround, unpackRemembered } from './dedup';
 import { decodeHistory } from './history';
-import { shardOf, ShardKeys } from './keys';
+import { ShardKeys, shardOf } from './keys';
 import { LogWalk } from './log-walk';
 import type { Logger } from './logger';
 import type { DeadLetter, EventStatus, HistoryItem, LaneStatus, Overview, Page, PageRequest } from './readings';

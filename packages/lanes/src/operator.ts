@@ -1,7 +1,7 @@
 import { Arming } from './arming';
 import { closeConnection, openConnection, type RedisClient } from './connection';
 import { createInspector, type Inspector, type InspectorSettings } from './inspector';
-import { shardOf, ShardKeys } from './keys';
+import { ShardKeys, shardOf } from './keys';
 import { LaneProtocol, newFence } from './protocol';
 import type { DeadLetter } from './readings';
 import { decodeRecord } from './record';

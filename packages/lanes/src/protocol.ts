@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { RedisClient } from './connection';
 import type { ArmedTurn } from './arming';
+import type { RedisClient } from './connection';
 import { encodeHistory, type Settled } from './history';
 import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
 import { Script } from './script';

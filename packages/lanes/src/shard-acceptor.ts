@@ -1,5 +1,5 @@
 import type { Event } from '@syncline/events';
-import type { AcceptRequest, AcceptResult, AcceptorSettings } from './acceptor';
+import type { AcceptorSettings, AcceptRequest, AcceptResult } from './acceptor';
 import type { ArmedTurn } from './arming';
 import type { RedisClient } from './connection';
 import type { DataSet } from './data-set';

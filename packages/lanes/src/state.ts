@@ -100,7 +100,7 @@ export class RunState {
   merge(event: SequencedEvent, { writes, timers, followUps }: UnitEffects): void {
     const { seq } = event;
     for (const [index, { followUp, sideLane }] of followUps.entries()) {
-      const appended = followUpEvent(event, followUp, `append ${index}`, Date.now(), sideLane);
+      const appended = followUpEvent(event, followUp, followUpId(event.eventId, `append ${index}`), Date.now(), sideLane);
       const { record, body, bodyToken } = encodeRecord(appended, newBodyToken);
       this.#appended.push({ lane: appended.lane, receivedAt: appended.receivedAt, record });
       if (bodyToken !== '') this.#bodies.push({ command: 'SET', key: this.#keys.body(bodyToken), args: [body] });
@@ -175,15 +175,32 @@ function timerOf(
   { afterMs, followUp }: { afterMs: number; followUp: FollowUp },
 ): { dueAt: number; record: string } {
   const dueAt = Date.now() + afterMs;
-  return { dueAt, record: encodeRecord(followUpEvent(event, followUp, `timer ${key}`, dueAt)).record };
+  return { dueAt, record: encodeRecord(followUpEvent(event, followUp, timerEventId(event.eventId, key), dueAt)).record };
 }
 
-/** `name` tells the follow-ups of one event apart. */
-function followUpEvent(cause: Event, { topic, payload }: FollowUp, name: string, receivedAt: number, sideLane?: string): Event {
+/** The id of the event that a timer comes as, made of that of the event which set it. */
+export function timerEventId(causeId: string, key: string): string {
+  return followUpId(causeId, `timer ${key}`);
+}
+
+/**
+ * Unique in its source, as the cause's id is, and the same however often the cause is attempted or its lane's seq is given anew.
+ * `name` tells the follow-ups of one event apart.
+ */
+function followUpId(causeId: string, name: string): string {
+  return `follow-up-${createHash('sha256').update(`${causeId}\0${name}`).digest('hex').slice(0, 32)}`;
+}
+
+function followUpEvent(
+  cause: Event,
+  { topic, payload }: FollowUp,
+  eventId: string,
+  receivedAt: number,
+  sideLane?: string,
+): Event {
   return {
     source: cause.source,
-    // Unique in its source, as the cause's is, and the same however often the cause is attempted or its lane's seq is given anew.
-    eventId: `follow-up-${createHash('sha256').update(`${cause.eventId}\0${name}`).digest('hex').slice(0, 32)}`,
+    eventId,
     topic,
     lane: sideLane === undefined ? cause.lane : sideLaneOf(merchantLaneOf(cause.lane), sideLane),
     receivedAt,

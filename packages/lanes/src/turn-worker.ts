@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { Worker } from 'bullmq';
-import { Arming, type TurnJob, TURN_QUEUE } from './arming';
+import { Arming, TURN_QUEUE, type TurnJob } from './arming';
 import { closeConnection, openConnection, type RedisClient } from './connection';
 import { openDataSet } from './data-set';
 import { ShardKeys } from './keys';
