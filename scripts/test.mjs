@@ -7,7 +7,7 @@ import path from 'node:path';
 import { stopWithParent } from './parent-gone.mjs';
 import { root, setUp } from './setup.mjs';
 
-const WATCHDOG_MS = 45 * 60_000;
+const WATCHDOG_MS = 30 * 60_000;
 
 stopWithParent();
 await setUp();

@@ -240,7 +240,7 @@ describe('a merchant whose events are retried by their sender', () => {
           expect(lastOf('PRODUCT_SYNC_COMPLETED')).toBeGreaterThan(lastOf('MERCHANT_DISCONNECTED'));
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
   });
 

@@ -11,7 +11,7 @@ import { type Answer, type ArmedTurn, type ModelEvent, ShardModel, snapshotOf, t
 import { type Decided, expectEqual, type Run, ShardUnderTest } from './shard-under-test';
 
 /** A longer proof: SYNCLINE_MODEL_RUNS=20000. SYNCLINE_MODEL_SEED repeats one that failed. */
-const RUNS = Number(process.env.SYNCLINE_MODEL_RUNS ?? 60);
+const RUNS = Number(process.env.SYNCLINE_MODEL_RUNS ?? 25);
 const SEED = process.env.SYNCLINE_MODEL_SEED;
 const limits = { leaseMs: 10_000, dedupWindowMs: 3_600_000, historyMaxItems: 12, historyMaxAgeMs: 3 * 3_600_000 };
 
