@@ -1,13 +1,20 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import path from 'node:path';
+import { commandOf } from '@syncline/runtime';
 import { waitFor } from '@syncline/testkit';
 
 /** The processes of the product that a run has started: they are run from a folder that is named by the run's process id. */
 function startedBy(runPid: number | undefined): string[] {
-  return execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes(`syncline-test-${runPid}-`) && line.includes('apps'));
+  return commandLines().filter((line) => line.includes(`syncline-test-${runPid}-`) && line.includes('apps'));
+}
+
+/** Of every process. Where there is a /proc, there may be no ps. */
+function commandLines(): string[] {
+  if (!fs.existsSync('/proc/self/cmdline')) return execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).split('\n');
+  const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => commandOf(Number(pid)) ?? []);
 }
 
 let run: ChildProcess;

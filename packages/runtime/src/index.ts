@@ -18,5 +18,5 @@ export {
 } from './redis/find-redis';
 export { freePort } from './redis/free-port';
 export { pingRedis } from './redis/ping-redis';
-export { beginningOf, isAlive, sendSignal, waitUntil } from './redis/process-control';
+export { beginningOf, commandOf, isAlive, sendSignal, waitUntil } from './redis/process-control';
 export { type RedisEnd, type RedisServer, type RedisServerSettings, startRedisServer } from './redis/redis-server';

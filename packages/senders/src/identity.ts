@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { MERCHANT_ID_MAX_LENGTH, NO_MERCHANT } from '@syncline/events';
+import { isInternalTopic, MERCHANT_ID_MAX_LENGTH, NO_MERCHANT } from '@syncline/events';
 import type { Headers } from './sender';
 import { headerText } from './signature';
 
@@ -45,6 +45,10 @@ export function topicFrom(value: unknown, where: string): TopicReading {
   }
   if (UNSAFE_TEXT.test(value)) {
     return { reason: 'topic_invalid', message: `Expected a topic without control characters in ${where}, got one with some` };
+  }
+  // An event of such a topic would be taken for one that Syncline itself caused.
+  if (isInternalTopic(value)) {
+    return { reason: 'topic_invalid', message: `Expected a topic of the sender's in ${where}, got one of Syncline's own` };
   }
   return { topic: value };
 }

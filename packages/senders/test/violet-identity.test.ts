@@ -55,6 +55,7 @@ describe('topics', () => {
     expect(reasonOf(identify({}, {}, '   '))).toBe('topic_missing');
     expect(reasonOf(identify({}, {}, 'T'.repeat(TOPIC_MAX_LENGTH + 1)))).toBe('topic_invalid');
     expect(reasonOf(identify({}, {}, 'A\tB'))).toBe('topic_invalid');
+    expect(reasonOf(identify({}, {}, 'syncline.sync-overdue'))).toBe('topic_invalid');
     expect(identify({}, {}, 'T'.repeat(TOPIC_MAX_LENGTH)).topic).toHaveLength(TOPIC_MAX_LENGTH);
   });
 });
