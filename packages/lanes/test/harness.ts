@@ -151,8 +151,9 @@ export class Engine {
   async close(): Promise<void> {
     for (const end of this.#ends.splice(0)) await end();
     const found = this.#counts.splice(0).flatMap(({ violations }) => violations);
-    if (String(found) !== String(this.expectedViolations)) {
-      throw new Error(`Expected the violations [${this.expectedViolations}], got [${found}]`);
+    const [got, expected] = [found.join(', '), this.expectedViolations.join(', ')];
+    if (got !== expected) {
+      throw new Error(`Expected the violations [${expected}], got [${got}]`);
     }
   }
 }
