@@ -58,13 +58,14 @@ export class Supervisor {
 
     const redisUrl = await this.#chooseRedis(config);
     if (this.#stopping !== undefined) return;
+    const speaksTls = this.#redis === undefined || env.HANDLERS !== undefined;
     const urlOf = (port: number): string => `http://${config.host}:${port}`;
     this.#apps = config.apps.map(
       (definition) =>
         new AppProcess({
           definition,
           url: urlOf(definition.port),
-          env: { ...env, REDIS_URL: redisUrl },
+          env: { ...(speaksTls ? env : withoutCertificates(env)), REDIS_URL: redisUrl },
           logFile: path.join(dataDirectory, 'logs', `${definition.name}.log`),
           showLogs: config.showLogs,
           say,
@@ -133,6 +134,11 @@ export class Supervisor {
     say('  npm run simulate -- onboarding --merchant 10042 --offers 500');
     say(`  curl -H "Authorization: Bearer ${token}" http://${host}:${consoleApp.port}/api/v1/merchants/violet/10042`);
   }
+}
+
+/** Reading extra certificates takes a good part of a start, and an app that meets only the private Redis needs none. */
+function withoutCertificates({ NODE_EXTRA_CA_CERTS: _certificates, ...env }: Environment): Environment {
+  return env;
 }
 
 /** Only the first server of a list is asked; what cannot be read as a URL counts as reachable, the apps judge it. */
