@@ -3,7 +3,7 @@ import type { ArmedTurn } from './arming';
 import type { RedisClient } from './connection';
 import { encodeHistory, type Settled } from './history';
 import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
-import { Script } from './script';
+import { pairs, Script } from './script';
 import type { AppendedEvent, Effect } from './state';
 
 const scripts = {
@@ -49,10 +49,6 @@ export interface CommitRequest {
   readonly historyMaxItems: number;
   readonly historyMaxAgeMs: number;
   readonly recentMaxBytes: number;
-}
-
-function pairs(flat: readonly (string | number)[]): ArmedTurn[] {
-  return Array.from({ length: flat.length / 2 }, (_, index) => [String(flat[2 * index]), Number(flat[2 * index + 1])]);
 }
 
 /** The steps of a lane's turn, one script each; the scripts' headers tell their promises. */

@@ -33,12 +33,13 @@ export class Rescuer {
     this.#log = dependencies.log;
   }
 
-  async rescue({ now, suspects, queueMatters }: Care): Promise<void> {
-    if (suspects.length === 0) return;
-    const queueHeadAt = queueMatters ? await this.#queueHeadAt() : undefined;
+  async rescue({ now, suspects, late }: Care): Promise<void> {
+    const queueHeadAt = late.length > 0 ? await this.#queueHeadAt() : undefined;
     const lostBefore = Math.min(now, queueHeadAt ?? now) - ARMING_GRACE_MS;
+    // Behind a backlog every lane is late: those that the queue has yet to reach cost no step.
+    const passed = late.filter(([, since]) => since < lostBefore).map(([lane]) => lane);
     await Promise.all(
-      suspects.map(async (lane) => {
+      [...suspects, ...passed].map(async (lane) => {
         const answer = await this.#protocol.rescue(lane, lostBefore);
         if (answer.status !== 'rescued') return;
         this.#rescued(answer.lost);

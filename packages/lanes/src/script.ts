@@ -80,3 +80,8 @@ export class Script {
     return await lesson;
   }
 }
+
+/** The name and number pairs that a step answers in one flat list. */
+export function pairs(flat: readonly (string | number)[]): [name: string, number: number][] {
+  return Array.from({ length: flat.length / 2 }, (_, index) => [String(flat[2 * index]), Number(flat[2 * index + 1])]);
+}

@@ -101,7 +101,8 @@ export class RunState {
     const { seq } = event;
     for (const [index, { followUp, sideLane }] of followUps.entries()) {
       const appended = followUpEvent(event, followUp, followUpId(event.eventId, `append ${index}`), Date.now(), sideLane);
-      const { record, body, bodyToken } = encodeRecord(appended, newBodyToken);
+      const { record, body, bodyToken, bytes } = encodeRecord(appended, newBodyToken);
+      this.#effectBytes += bytes;
       this.#appended.push({ lane: appended.lane, receivedAt: appended.receivedAt, record });
       if (bodyToken !== '') this.#bodies.push({ command: 'SET', key: this.#keys.body(bodyToken), args: [body] });
     }

@@ -25,12 +25,13 @@ export class Timers {
     this.#log = dependencies.log;
   }
 
-  /** Those that are not due, or were fired by another worker meanwhile, are left as they are. */
-  async fire(timers: readonly string[]): Promise<void> {
-    await Promise.all(timers.map((timer) => this.#fire(timer)));
+  /** Those that are not due, or were fired by another worker meanwhile, are left as they are. Resolves with how many fired. */
+  async fire(timers: readonly string[]): Promise<number> {
+    const fired = await Promise.all(timers.map((timer) => this.#fire(timer)));
+    return fired.filter(Boolean).length;
   }
 
-  async #fire(timer: string): Promise<void> {
+  async #fire(timer: string): Promise<boolean> {
     const lane = timer.slice(0, timer.indexOf('\n'));
     const keys = this.#keys;
     const [status, turnToArm = 0] = (await fireScript.run(
@@ -51,5 +52,6 @@ export class Timers {
     )) as ['gone' | 'fired', number?];
     if (status === 'fired') this.#log.debug({ ...parseLane(lane), timer }, 'a timer fired');
     if (turnToArm > 0) this.#arm([lane, turnToArm]);
+    return status === 'fired';
   }
 }

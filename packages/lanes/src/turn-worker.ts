@@ -166,8 +166,8 @@ class BullTurnWorker implements TurnWorker {
       async () => {
         for (let more = true; more && !this.#stopping; ) {
           const care = await watch.look();
-          await Promise.all([timers.fire(care.dueTimers), rescuer.rescue(care)]);
-          more = care.moreTimers;
+          const [fired] = await Promise.all([timers.fire(care.dueTimers), rescuer.rescue(care)]);
+          more = care.moreTimers && fired > 0;
         }
       },
       log,

@@ -1,6 +1,6 @@
 import type { RedisClient } from './connection';
 import type { ShardKeys } from './keys';
-import { Script } from './script';
+import { pairs, Script } from './script';
 
 const watchScript = new Script('watch');
 
@@ -18,10 +18,10 @@ export interface Care {
   readonly dueTimers: readonly string[];
   /** True when more timers are due than were named. */
   readonly moreTimers: boolean;
-  /** Lanes to look at more closely: a lease that has passed, an arming or a retry that is late, no turn coming. */
+  /** Lanes to look at more closely: a lease that has passed, or no turn coming. */
   readonly suspects: readonly string[];
-  /** True when only the queue can tell whether a late arming was lost. */
-  readonly queueMatters: boolean;
+  /** Lanes whose arming or retry is late, and since when; only the queue can tell whether it was lost. */
+  readonly late: readonly (readonly [lane: string, since: number])[];
 }
 
 /** Looks through one shard, a part of its lanes at a time, with one command a round: an idle shard costs next to nothing. */
@@ -44,6 +44,6 @@ export class Watch {
     )) as [number, string[], string[], string[], string[], number];
     this.#rank = next;
     const moreTimers = dueTimers.length === MOST_A_ROUND;
-    return { now, dueTimers, moreTimers, suspects: [...lost, ...late, ...unarmed], queueMatters: late.length > 0 };
+    return { now, dueTimers, moreTimers, suspects: [...lost, ...unarmed], late: pairs(late) };
   }
 }
