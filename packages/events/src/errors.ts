@@ -19,14 +19,19 @@ export class PermanentError extends Error {
   }
 }
 
-/** Throw it to set the delay before the next attempt, in milliseconds. The attempt still counts. */
+/**
+ * Throw it to set the delay before the next attempt, in milliseconds. The attempt counts, unless `counts` is false: then nothing was
+ * tried yet, the event waits its turn, and may do so without end.
+ */
 export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError';
   readonly retryAfterMs: number;
+  readonly counts: boolean;
 
-  constructor(message: string, retryAfterMs: number, options: ErrorOptions = {}) {
+  constructor(message: string, retryAfterMs: number, options: ErrorOptions & { counts?: boolean } = {}) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
+    this.counts = options.counts ?? true;
   }
 }
 
@@ -38,6 +43,8 @@ export interface Failure {
   /** Why it became a dead letter, if it does. */
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
+  /** Whether the attempt is one of those that an event has. */
+  readonly counts: boolean;
 }
 
 const MESSAGE_MAX_LENGTH = 1_000;
@@ -59,5 +66,6 @@ export function failureOf(thrown: unknown): Failure {
       typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0
         ? Math.min(retryAfterMs, RETRY_AFTER_MAX_MS)
         : undefined,
+    counts: permanent || error.counts !== false,
   };
 }

@@ -18,7 +18,7 @@ test('an error is read by its fields, so that errors of another module system co
     retryAfterMs: 5_000,
     reason: 'exhausted',
   });
-  expect(failureOf({ message: 'later', retryAfterMs: 7 })).toMatchObject({ retryAfterMs: 7 });
+  expect(failureOf({ message: 'later', retryAfterMs: 7 })).toMatchObject({ retryAfterMs: 7, counts: true });
 });
 
 test('whatever is thrown is a failure with a text', () => {

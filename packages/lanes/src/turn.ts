@@ -236,9 +236,10 @@ export class TurnTaker {
         continue;
       }
       // A replay has one attempt: it must not hold up what waits behind it.
-      const dies = replay || result.permanent || attempt >= retry.maxAttempts;
+      const counted = result.counts ? attempt : attempt - 1;
+      const dies = replay || result.permanent || counted >= retry.maxAttempts;
       if (!dies || (!replay && failurePolicy(event.topic) === 'block'))
-        return { settled, failed: { event, attempt, failure: result } };
+        return { settled, failed: { event, attempt: counted, failure: result } };
       settled.push({ event, outcome: 'dead', attempt, failure: result });
     }
     return { settled };
@@ -281,13 +282,21 @@ export class TurnTaker {
       durationMs: Math.round(durationMs),
     };
     if (typeof result === 'string') this.#log.debug({ ...line, outcome: result }, 'attempt');
-    else this.#log.warn({ ...line, error: result.message, permanent: result.permanent }, 'attempt failed');
+    else if (result.counts) this.#log.warn({ ...line, error: result.message, permanent: result.permanent }, 'attempt failed');
+    else this.#log.debug({ ...line, error: result.message, retryAfterMs: result.retryAfterMs }, 'attempt put off');
     return result;
   }
 
   #crashed(event: StoredEvent, crashes: number, replay: boolean): Run {
     const message = `The worker ended ${crashes} times while this event was at the head of its lane`;
-    const failure: Failure = { message, stack: undefined, permanent: true, reason: 'crashed', retryAfterMs: undefined };
+    const failure: Failure = {
+      message,
+      stack: undefined,
+      permanent: true,
+      reason: 'crashed',
+      retryAfterMs: undefined,
+      counts: true,
+    };
     if (!replay && this.#settings.failurePolicy(event.topic) === 'block')
       return { settled: [], failed: { event, attempt: crashes, failure } };
     return { settled: [{ event, outcome: 'dead', attempt: crashes, failure }] };
@@ -372,5 +381,12 @@ export class TurnTaker {
 /** A newer version of Syncline set this timer: it waits, uncounted, for a worker of that version. */
 function newerVersionNeeded(topic: string): Failure {
   const message = `Expected a topic that this version knows, got ${topic}: a worker of a newer version has to take it`;
-  return { message, stack: undefined, permanent: false, reason: 'unknown_topic', retryAfterMs: NEWER_VERSION_WAIT_MS };
+  return {
+    message,
+    stack: undefined,
+    permanent: false,
+    reason: 'unknown_topic',
+    retryAfterMs: NEWER_VERSION_WAIT_MS,
+    counts: false,
+  };
 }

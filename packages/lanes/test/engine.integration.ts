@@ -1,4 +1,4 @@
-import { PermanentError, RetryAfterError, type SequencedEvent } from '@syncline/events';
+import { defaultRetryPolicy, PermanentError, RetryAfterError, type SequencedEvent } from '@syncline/events';
 import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
 import { createInspector } from '../src/inspector';
 import { ShardKeys } from '../src/keys';
@@ -271,6 +271,24 @@ test('an error can set the delay before the next attempt, and status tells attem
     nextAttemptAt: status?.nextAttemptAt,
   });
   expect((await inspect.overview()).events).toMatchObject({ retrying: 1, waiting: 0 });
+});
+
+test('an event that its handler puts off keeps all its attempts, however often that happens', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  const attempts: number[] = [];
+  const { counts } = await engine.worker(
+    deciderOf((_event, _unit, { attempt }) => {
+      attempts.push(attempt);
+      if (attempts.length <= 4) throw new RetryAfterError('not my turn', 1, { counts: false });
+      if (attempts.length <= 6) throw new Error('tried in vain');
+      throw new RetryAfterError('not my turn', 1, { counts: attempts.length > 7 });
+    }),
+    { retry: { ...defaultRetryPolicy, maxAttempts: 3, baseMs: 1, capMs: 1 } },
+  );
+  await waitFor(() => counts.commits.length === 1);
+  expect(attempts).toEqual([1, 1, 1, 1, 1, 2, 3, 3]);
+  expect(counts.commits).toEqual([{ seq: 1, outcome: 'dead' }]);
 });
 
 test('a handler over its time is retried, and what it asks for afterwards has no effect', async () => {
