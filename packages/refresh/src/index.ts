@@ -1,1 +1,4 @@
-export {};
+export * from './violet-api/client';
+export * from './violet-api/errors';
+export { createLimit, type Limit, type LimitSettings } from './violet-api/limit';
+export * from './violet-api/pages';
