@@ -9,3 +9,16 @@ export { startSentinelSet } from './sentinel';
 export { temporaryFolder } from './temporary-folder';
 export { startTestRedis, type TestRedis, type TestRedisSettings, testRedisProgram } from './test-redis';
 export { type WaitForSettings, waitFor } from './wait-for';
+export {
+  type PageShape,
+  type SeenRequest,
+  startVioletApi,
+  type VioletApiServer,
+  type VioletEntity,
+  type VioletFault,
+  type VioletHoldings,
+  type VioletSentEvent,
+  type VioletWebhook,
+  violetCollectionOf,
+  violetOfferOf,
+} from './violet-api';

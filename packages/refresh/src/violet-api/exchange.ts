@@ -77,10 +77,10 @@ export function nameOf({ method, path }: Pick<ApiRequest, 'method' | 'path'>): s
   return `${method} ${path}`;
 }
 
-/** Violet's names of parameters hold a literal colon. */
+/** Violet's names of parameters, and its dates, hold literal colons. */
 function queryOf(query: ApiRequest['query'] = {}): string {
   const parts = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${encodeURIComponent(String(value))}`],
+    value === undefined ? [] : [`${name}=${encodeURIComponent(String(value)).replaceAll('%3A', ':')}`],
   );
   return parts.length === 0 ? '' : `?${parts.join('&')}`;
 }
