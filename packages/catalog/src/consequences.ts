@@ -26,7 +26,11 @@ export interface Consequences {
 export function consequencesOf(before: StatusDocument, after: StatusDocument): Consequences {
   return {
     endedSyncs: trackNames.flatMap((track) => endedSyncsOf(before, after, track)),
-    notices: [...trackNames.flatMap((track) => trackNotices(before, after, track)), ...readyNotices(before, after)],
+    notices: [
+      ...trackNames.flatMap((track) => trackNotices(before, after, track)),
+      ...readyNotices(before, after),
+      ...productNotices(before, after),
+    ],
     timers: trackNames.flatMap((track) => timerChanges(before, after, track)),
   };
 }
@@ -61,6 +65,13 @@ function trackNotices(before: StatusDocument, after: StatusDocument, track: Trac
 function readyNotices(before: StatusDocument, after: StatusDocument): Notice[] {
   if (after.catalogReadyAt === null || before.catalogReadyAt !== null) return [];
   return [{ kind: 'catalog.ready' satisfies NoticeKind, data: { readyAt: isoOf(after.catalogReadyAt) } }];
+}
+
+/** A product sync that completed; of a sender that reports items, each product. */
+function productNotices({ tracks: { product: was } }: StatusDocument, { tracks: { product: is } }: StatusDocument): Notice[] {
+  if (is.completed === was.completed) return [];
+  const { total, synced, durationMs } = is;
+  return [{ kind: 'product.synced' satisfies NoticeKind, data: { track: 'product', total, synced, durationMs } }];
 }
 
 /** A run is known by its number: a timer that outlives its run must not speak of the next one. */

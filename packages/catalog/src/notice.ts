@@ -9,6 +9,12 @@ export const noticeKinds = [
   'sync.failures-rising',
   'catalog.ready',
   'product.synced',
+  'sync.missing',
+  'sync.orphaned',
+  'refresh.failed',
+  'refresh.mismatch',
+  'webhook.disabled',
+  'inventory.updated',
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 

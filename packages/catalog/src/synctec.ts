@@ -21,10 +21,8 @@ const shape = { source: 'synctec', payload, reads: () => [statusRef] };
 const productSynced = defineHandler({
   ...shape,
   topics: ['product.synced'],
-  async handle({ payload: event, receivedAt }, merchant) {
-    await merchant.updateStatus((status) => itemSynced(status, 'product', timeOf(event, receivedAt)), about(event));
-    merchant.notice('product.synced', about(event));
-  },
+  handle: ({ payload: event, receivedAt }, merchant) =>
+    merchant.updateStatus((status) => itemSynced(status, 'product', timeOf(event, receivedAt)), about(event)),
 });
 
 const collectionSynced = defineHandler({
@@ -48,8 +46,10 @@ const syncFailed = defineHandler({
 const inventoryUpdated = defineHandler({
   ...shape,
   topics: ['inventory.updated'],
-  handle: ({ payload: event, receivedAt }, merchant) =>
-    merchant.updateStatus((status) => dataChanged(status, 'product', timeOf(event, receivedAt)), about(event)),
+  async handle({ payload: event, receivedAt }, merchant) {
+    await merchant.updateStatus((status) => dataChanged(status, 'product', timeOf(event, receivedAt)));
+    merchant.notice('inventory.updated', about(event));
+  },
 });
 
 /** Everything that the catalogue does on SyncTec's events: it reports items, not runs, in any order; the sender's time decides. */

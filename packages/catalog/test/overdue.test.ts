@@ -48,7 +48,7 @@ describe('a sync that never ends', () => {
       durationMs: 9 * HOUR - SECOND,
     });
     expect(lane.status().tracks.product).not.toHaveProperty('overdueSince');
-    expect(kindsOf(lane)).toEqual(['sync.recovered', 'catalog.ready']);
+    expect(kindsOf(lane)).toEqual(['sync.recovered', 'catalog.ready', 'product.synced']);
   });
 
   it('leaves its place to the next run, which has its own time', async () => {
@@ -137,6 +137,7 @@ describe('repeated failures', () => {
     expect(lane.report?.notices).toMatchObject([
       { kind: 'sync.recovered', data: { track: 'product', failures: 1, wasOverdue: false } },
       { kind: 'catalog.ready' },
+      { kind: 'product.synced' },
     ]);
   });
 
@@ -182,6 +183,17 @@ describe('notices', () => {
       ['violet', '10042', T0 + SECOND, 'sync.failed', { track: 'product', consecutiveFailures: 1, error: 'boom' }],
     ]);
     expect(lane.appended).toEqual([{ topic: 'syncline.delivery', payload: 'sync.failed' }]);
+  });
+
+  it('tell of a product sync that completed, with how long it took and what it was about', async () => {
+    const lane = await laneAfter('PRODUCT_SYNC_STARTED');
+    await lane.apply('PRODUCT_SYNC_COMPLETED', { ...sync, total_products: 9, total_products_synced: 8 });
+    expect(lane.report?.notices.at(-1)).toEqual({
+      kind: 'product.synced',
+      data: { track: 'product', total: 9, synced: 8, durationMs: SECOND },
+    });
+    await lane.apply('COLLECTION_SYNC_COMPLETED', sync);
+    expect(lane.report?.notices).toEqual([]);
   });
 
   it('can be given by a handler of the user, and go nowhere when nobody is plugged in', async () => {

@@ -51,7 +51,7 @@ describe("Propexo's events", () => {
     await lane.apply('SYNC_COMPLETE', sync, { source });
     expect(lane.status().tracks.product).toMatchObject({ state: 'synced', runs: 1, completed: 1 });
     expect(lane.status().tracks.product).not.toHaveProperty('overdueSince');
-    expect(lane.report?.notices.map(({ kind }) => kind)).toEqual(['sync.recovered', 'catalog.ready']);
+    expect(lane.report?.notices.map(({ kind }) => kind)).toEqual(['sync.recovered', 'catalog.ready', 'product.synced']);
   });
 
   it('show a sync of which no job succeeded as failed', async () => {
@@ -112,10 +112,13 @@ describe('failures that rise', () => {
 
   it('are told of once, when more than five jobs failed and their share is more than three times the median before', async () => {
     const lane = await laneAfter(...usual, withFailures(7));
-    expect(lane.report?.notices).toMatchObject([{ kind: 'sync.failures-rising', data: { failedJobs: 7, failedShare: 0.07 } }]);
+    expect(lane.report?.notices).toMatchObject([
+      { kind: 'sync.failures-rising', data: { failedJobs: 7, failedShare: 0.07 } },
+      { kind: 'product.synced', data: { failedJobs: 7, synced: 93, total: 100 } },
+    ]);
     expect(lane.status().tracks.product).toMatchObject({ state: 'synced', failuresRisingSince: expect.any(String) });
     await lane.apply('SYNC_COMPLETE', withFailures(60), { source });
-    expect(lane.report?.notices).toEqual([]);
+    expect(lane.report?.notices.map(({ kind }) => kind)).toEqual(['product.synced']);
     await lane.apply('SYNC_COMPLETE', withFailures(1), { source });
     expect(lane.status().tracks.product.failuresRisingSince).toBeUndefined();
   });

@@ -85,6 +85,7 @@ describe("SyncTec's events", () => {
     const lane = await laneAfter(['inventory.updated', 4]);
     expect(lane.status().tracks.product).toMatchObject({ state: 'never', completed: 0 });
     expect(lane.document('merchant', 'status')).toMatchObject({ tracks: { product: { changedAt: T0 + 4 * SECOND } } });
+    expect(lane.report?.notices).toMatchObject([{ kind: 'inventory.updated', data: { product, destinationStore: 'outlet' } }]);
   });
 
   it('take their receipt for their time when they have none, or one far ahead', async () => {
