@@ -63,6 +63,7 @@ export const workerConfig = z.object({
   HISTORY_MAX_PER_MERCHANT: fields.integer({ default: 10_000, min: 1, max: 10_000_000 }),
   HISTORY_MAX_AGE_MS: fields.integer({ default: 30 * DAY_MS, min: 1_000, max: 3_650 * DAY_MS }),
   HANDLERS: fields.text(),
+  NOTICES_FILE: fields.text(),
   SYNC_OVERDUE_MS: fields.milliseconds(6 * HOUR_MS, { min: 1 }),
   SYNC_OVERDUE_VIOLET_MS: overdueOfSource(),
   SYNC_OVERDUE_PROPEXO_MS: overdueOfSource(),

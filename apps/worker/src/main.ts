@@ -12,6 +12,7 @@ import {
 } from '@syncline/runtime';
 import { overdueTimes, workerConfig } from './config';
 import { createTurnMetrics, registerStoreGauges } from './metrics';
+import { loadNotices } from './notices';
 import { MerchantStandings } from './standings';
 import { createSyncMetrics, registerSyncGauges } from './sync-metrics';
 import { loadUserHandlers } from './user-handlers';
@@ -24,11 +25,13 @@ runProcess('worker', async ({ env, log }) => {
   const config = loadConfig(workerConfig, env);
   const userHandlers = config.HANDLERS === undefined ? [] : await loadUserHandlers(config.HANDLERS, process.cwd());
   const registry = createRegistry();
+  const notices = loadNotices(config.NOTICES_FILE, env, process.cwd(), registry);
   const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
-  const decider = createDecider(userHandlers, {
+  const decider = createDecider([...userHandlers, notices.handler], {
     overdueMs: overdueTimes(config),
     failuresAlertAfter: config.SYNC_FAILURES_ALERT_AFTER,
     tombstoneMs: dedupWindows(config),
+    notify: notices.notify,
   });
   const inspector = createInspector({ ...store, dedupWindowMs: dedupWindows(config) });
   const standings = new MerchantStandings(inspector, log);
@@ -66,7 +69,11 @@ runProcess('worker', async ({ env, log }) => {
 
   standings.start();
   worker.start().then(
-    () => log.info({ address: server.address(), userHandlers: userHandlers.length }, 'taking turns'),
+    () =>
+      log.info(
+        { address: server.address(), userHandlers: userHandlers.length, destinations: notices.destinations },
+        'taking turns',
+      ),
     (error: unknown) =>
       process.nextTick(() => {
         throw error instanceof DataSetMismatchError ? new ConfigurationError([error.message], { cause: error }) : error;
