@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
+import type { Random } from '@syncline/runtime';
 import { type RedisNode, type RedisWhole, waitFor } from '@syncline/testkit';
 import type { Fleet, Link, Member } from './fleet';
 import { pause } from './pause';
-import type { Random } from './random';
 
 export const faultKinds = [
   'worker-kill',

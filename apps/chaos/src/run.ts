@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInspector, type Inspector } from '@syncline/lanes';
+import { randomOf } from '@syncline/runtime';
 import {
   type Keeper,
   type RedisWhole,
@@ -20,7 +21,6 @@ import { Fleet } from './fleet';
 import { type InjectionName, injections } from './injections';
 import { pause } from './pause';
 import { copyProduct } from './product';
-import { randomOf } from './random';
 import { readLanes } from './reading';
 import { Traffic, type TrafficCounts } from './traffic';
 

@@ -1,8 +1,8 @@
 import http from 'node:http';
+import type { Random } from '@syncline/runtime';
 import { senders } from '@syncline/senders';
 import type { SentEvent } from './checker';
 import { pause } from './pause';
-import type { Random } from './random';
 
 export interface TrafficSettings {
   readonly ports: readonly number[];

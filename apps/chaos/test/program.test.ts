@@ -1,8 +1,8 @@
+import { randomOf } from '@syncline/runtime';
 import type { FaultKind } from '../src/faults';
 import { faultKinds } from '../src/faults';
 import { createTally } from '../src/metrics';
 import { runProgram } from '../src/program';
-import { randomOf } from '../src/random';
 import { reportOf } from '../src/report';
 import { brokenPromises, type ChaosResult, isClean } from '../src/run';
 

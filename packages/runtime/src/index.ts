@@ -6,8 +6,8 @@ export * from './locations';
 export * from './log';
 export * from './operations';
 export * from './process';
-export { createRegistry } from './registry';
-export { AofError, type AofCheck, checkAof } from './redis/check-aof';
+export * from './random';
+export { type AofCheck, AofError, checkAof } from './redis/check-aof';
 export {
   describeRedisProgram,
   type FindRedisSettings,
@@ -20,3 +20,4 @@ export { freePort } from './redis/free-port';
 export { pingRedis } from './redis/ping-redis';
 export { beginningOf, commandOf, isAlive, sendSignal, waitUntil } from './redis/process-control';
 export { type RedisEnd, type RedisServer, type RedisServerSettings, startRedisServer } from './redis/redis-server';
+export { createRegistry } from './registry';
