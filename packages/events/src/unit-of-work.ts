@@ -17,6 +17,11 @@ export function isInternalTopic(topic: string): boolean {
   return topic.startsWith('syncline.');
 }
 
+/** Where an event may be appended to, other than the lane of its cause. */
+export type AppendTarget =
+  | { readonly sideLane: string; readonly merchantLane?: undefined }
+  | { readonly merchantLane: true; readonly sideLane?: undefined };
+
 /**
  * The effects that the handlers of one event ask for. They are committed all or none, in the same step as the lane's advance;
  * if the event fails, none of them happen. A merchant has one writer, so what is read cannot change before the commit.
@@ -28,8 +33,13 @@ export interface UnitOfWork {
   put(collection: string, id: string, value: unknown): void;
   /** Removes a document; removing an absent one is allowed. Throws once the unit is closed. */
   delete(collection: string, id: string): void;
-  /** Appends an event, in the same step as the commit, to the end of this lane, or of a lane beside it: see `sideLaneOf`. */
-  append(followUp: FollowUp, to?: { readonly sideLane: string }): void;
+  /** Ids of the documents in a collection, in no order, with the effects of the run's earlier events and of this unit applied. */
+  ids(collection: string): Promise<string[]>;
+  /**
+   * Appends an event, in the same step as the commit, to the end of this lane, of a lane beside the merchant's (see `sideLaneOf`), or,
+   * from there, of the merchant's own.
+   */
+  append(followUp: FollowUp, to?: AppendTarget): void;
   /**
    * Brings an event into this lane once `afterMs` milliseconds have passed, at most about a second late. A later call with the same key,
    * also of another event, replaces the timer. Timers survive restarts and fire once.

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import {
+  type AppendTarget,
   type DocumentRef,
   type Event,
   type FollowUp,
+  type Lane,
   merchantLaneOf,
   type SequencedEvent,
   sideLaneOf,
@@ -88,6 +90,16 @@ export class RunState {
     return this.#known.get(collection)?.get(id);
   }
 
+  /** Ids of the documents of a collection. The keys alone are read: the documents of a large one would block the store. */
+  async ids(collection: string): Promise<Set<string>> {
+    const ids = new Set(await this.#client.hkeys(this.#keys.documents(this.#lane, collection)));
+    for (const [id, stored] of this.#written.get(collection) ?? []) {
+      if (stored === undefined) ids.delete(id);
+      else ids.add(id);
+    }
+    return ids;
+  }
+
   /** Whether one of these documents was written by an event after this one: a replay must not undo that. */
   async holdsNewer(seq: number, refs: Iterable<DocumentRef>): Promise<boolean> {
     const stored = await Promise.all(
@@ -99,8 +111,8 @@ export class RunState {
   /** Takes over the effects of an event that was decided. */
   merge(event: SequencedEvent, { writes, timers, followUps }: UnitEffects): void {
     const { seq } = event;
-    for (const [index, { followUp, sideLane }] of followUps.entries()) {
-      const appended = followUpEvent(event, followUp, followUpId(event.eventId, `append ${index}`), Date.now(), sideLane);
+    for (const [index, { followUp, lane }] of followUps.entries()) {
+      const appended = followUpEvent(event, followUp, followUpId(event.eventId, `append ${index}`), Date.now(), lane(event.lane));
       const { record, body, bodyToken, bytes } = encodeRecord(appended, newBodyToken);
       this.#effectBytes += bytes;
       this.#appended.push({ lane: appended.lane, receivedAt: appended.receivedAt, record });
@@ -167,7 +179,8 @@ export interface UnitEffects {
 
 interface AppendedFollowUp {
   readonly followUp: FollowUp;
-  readonly sideLane: string | undefined;
+  /** Where it goes, from the lane of its cause. */
+  lane(cause: Lane): Lane;
 }
 
 function timerOf(
@@ -197,13 +210,13 @@ function followUpEvent(
   { topic, payload }: FollowUp,
   eventId: string,
   receivedAt: number,
-  sideLane?: string,
+  lane = cause.lane,
 ): Event {
   return {
     source: cause.source,
     eventId,
     topic,
-    lane: sideLane === undefined ? cause.lane : sideLaneOf(merchantLaneOf(cause.lane), sideLane),
+    lane,
     receivedAt,
     headers: {},
     body: JSON.stringify(payload ?? null),
@@ -245,9 +258,24 @@ export class EventUnit implements UnitOfWork {
     return { writes: [...this.#writes.values()], timers: this.#timers, followUps: this.#followUps };
   }
 
-  append(followUp: FollowUp, to?: { readonly sideLane: string }): void {
+  async ids(collection: string): Promise<string[]> {
+    const ids = await this.#state.ids(collection);
+    for (const [{ collection: of, id }, json] of this.#writes.values()) {
+      if (of !== collection) continue;
+      if (json === undefined) ids.delete(id);
+      else ids.add(id);
+    }
+    return [...ids];
+  }
+
+  append(followUp: FollowUp, to?: AppendTarget): void {
     this.#expectOpen();
-    this.#followUps.push({ followUp, sideLane: to?.sideLane });
+    const lane = (cause: Lane): Lane => {
+      if (to === undefined) return cause;
+      const merchantLane = merchantLaneOf(cause);
+      return to.sideLane === undefined ? merchantLane : sideLaneOf(merchantLane, to.sideLane);
+    };
+    this.#followUps.push({ followUp, lane });
   }
 
   after(afterMs: number, key: string, followUp: FollowUp): void {

@@ -108,3 +108,34 @@ test('follow-ups of different merchants never share an event id, those of one ev
   await waitFor(() => counts.commits.length === 12);
   expect(new Set(ids).size).toBe(9);
 });
+
+test('an event appended from a side lane to its merchant’s own lane comes behind all that waits there', async () => {
+  const acceptor = engine.acceptor({ shards: SHARDS });
+  const decided: string[] = [];
+  const { counts } = await worker((event, unit) => {
+    decided.push(`${event.lane === lane ? 'own' : 'side'} ${event.topic}`);
+    if (event.topic === 'syncline.fetch') unit.append({ topic: 'syncline.page' }, { merchantLane: true });
+    else if (event.seq === 1) unit.append({ topic: 'syncline.fetch' }, { sideLane: 'refresh' });
+  });
+  await acceptor.accept(request('1'));
+  await waitFor(() => counts.commits.length === 3);
+  expect(decided).toEqual(['own OFFER_UPDATED', 'side syncline.fetch', 'own syncline.page']);
+  expect((await inspector.lane(lane))?.state).toBe('idle');
+});
+
+test('the ids of a collection’s documents are those stored, with what the run and the event itself have changed', async () => {
+  const acceptor = engine.acceptor({ shards: SHARDS });
+  const seen: string[][] = [];
+  const { counts } = await worker(async (event, unit) => {
+    if (event.seq === 1) unit.put('offers', 'a', 1);
+    if (event.seq === 2) unit.put('offers', 'b', 1);
+    if (event.seq === 3) unit.delete('offers', 'a');
+    if (event.seq === 3) unit.put('offers', 'c', 1);
+    seen.push((await unit.ids('offers')).sort());
+  });
+  await acceptor.accept(request('1'));
+  await waitFor(() => counts.commits.length === 1);
+  await Promise.all([acceptor.accept(request('1')), acceptor.accept(request('1'))]);
+  await waitFor(() => counts.commits.length === 3);
+  expect(seen).toEqual([['a'], ['a', 'b'], ['b', 'c']]);
+});
