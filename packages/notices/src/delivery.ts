@@ -22,14 +22,15 @@ export interface DeliverySettings {
   readonly config: NoticesConfig;
   /** Told of every attempt. `destination` is one of the configuration, or `unknown`. */
   readonly observe?: ((destination: string, outcome: DeliveryOutcome) => void) | undefined;
+  /**
+   * How long a delivery waits for a worker that knows its destination, in milliseconds; ten minutes unless given. While a new configuration
+   * is rolled out, a worker of the old one may be the first to meet it.
+   */
+  readonly unknownWaitMs?: number | undefined;
   /** Of the operating system unless given. */
   readonly resolve?: ResolveHost | undefined;
 }
 
-/**
- * How long a delivery waits for a worker that knows its destination: while a new configuration is rolled out, a worker of the old one may be
- * the first to meet it.
- */
 const UNKNOWN_WAIT_MS = 600_000;
 const UNKNOWN_ASK_MS = 15_000;
 /** Longest that one answer holds up all deliveries to its destination. */
@@ -38,7 +39,12 @@ const PAUSE_MAX_MS = 300_000;
 type Send = (told: Told, signal: AbortSignal) => Promise<void>;
 
 /** The handler that delivers notices, in lanes of every source. It acts outside: a delivery whose worker died may be made again, under the same id. */
-export function createDeliveryHandler({ config, observe = () => undefined, resolve }: DeliverySettings): Handler {
+export function createDeliveryHandler({
+  config,
+  observe = () => undefined,
+  unknownWaitMs = UNKNOWN_WAIT_MS,
+  resolve,
+}: DeliverySettings): Handler {
   const ways = new Map([...config.destinations].map(([name, destination]) => [name, wayTo(destination, config, resolve)]));
   return defineHandler({
     name: 'notices',
@@ -50,8 +56,9 @@ export function createDeliveryHandler({ config, observe = () => undefined, resol
       const { destination } = payload;
       const way = ways.get(destination);
       if (way === undefined) {
-        observe('unknown', Date.now() - receivedAt < UNKNOWN_WAIT_MS ? 'deferred' : 'refused');
-        throw unknownDestination(destination, receivedAt);
+        const error = unknownDestination(destination, Date.now() - receivedAt < unknownWaitMs);
+        observe('unknown', error instanceof PermanentError ? 'refused' : 'deferred');
+        throw error;
       }
       const { pace, send } = way;
       const waitMs = pace.enter(idempotencyKey);
@@ -79,9 +86,9 @@ export function createDeliveryHandler({ config, observe = () => undefined, resol
   });
 }
 
-function unknownDestination(name: string, receivedAt: number): Error {
+function unknownDestination(name: string, isNew: boolean): Error {
   const message = `Expected the destination ${name} in NOTICES_FILE, got none of that name`;
-  if (Date.now() - receivedAt < UNKNOWN_WAIT_MS) return new RetryAfterError(message, UNKNOWN_ASK_MS, { counts: false });
+  if (isNew) return new RetryAfterError(message, UNKNOWN_ASK_MS, { counts: false });
   return new PermanentError(`${message}: put it back and replay, or discard`, { reason: undeliverable.removed });
 }
 
