@@ -146,7 +146,10 @@ async function runHandler(
   context: AttemptContext,
 ): Promise<unknown> {
   const handlerContext: HandlerContext = {
-    signal: context.signal,
+    // Made when asked for.
+    get signal() {
+      return context.signal;
+    },
     attempt: context.attempt,
     get idempotencyKey() {
       return handlerEvent.idempotencyKey;

@@ -8,6 +8,8 @@ import type { DocumentRef } from '@syncline/events';
  * - `…-removed`: tombstones `{ removedAt, expiresAt }` in epoch milliseconds, by the id of an entity that is gone
  * - `tombstones`: when they expire: see `tombstones.ts`
  * - `…-undated`: `{ receivedAt }` in epoch milliseconds, for each held entity that came without a usable date
+ * - `collection-offers`: which offers are in a collection, by the collection's id: see `members.ts`
+ * - `receipts`: while a refresh is under way, when the latest change of each entity was received: see `receipts.ts`
  */
 export const documentCollections = {
   merchant: 'merchant',
@@ -18,6 +20,8 @@ export const documentCollections = {
   collectionsRemoved: 'collections-removed',
   collectionsUndated: 'collections-undated',
   tombstones: 'tombstones',
+  collectionOffers: 'collection-offers',
+  receipts: 'receipts',
 } as const;
 
 /** The id of the single document in the collection `merchant`. */

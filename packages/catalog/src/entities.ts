@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DocumentRef, UnitOfWork } from '@syncline/events';
 import { parseDate } from './dates';
 import { documentCollections } from './documents';
+import type { Receipts } from './receipts';
 import type { Tombstones } from './tombstones';
 
 /** An offer or a collection as its sender describes it: an id, and whatever other fields there are. */
@@ -51,6 +53,19 @@ export interface Entities {
   putIfNewer(entity: Entity): Promise<boolean>;
   /** Removes the entity and leaves a tombstone, also of one never seen, unless what is held is newer. True when it was removed. */
   removeIfNewer(entity: Entity): Promise<boolean>;
+  /** Ids of all that are held. */
+  ids(): Promise<string[]>;
+  /**
+   * Stores an entity that was read from the sender's API, unless what is held is newer by date. At equal dates, against a tombstone, and
+   * where a date is missing, the record received later wins; what was read counts as received when the reading began, at `readAt` in
+   * epoch milliseconds. True when it is held now.
+   */
+  putRead(entity: Entity, readAt: number): Promise<boolean>;
+  /**
+   * Removes an entity that a reading begun at `readAt` did not find, and leaves a tombstone of that time, unless an event has changed it
+   * since. True when it was removed.
+   */
+  removeUnread(id: string, readAt: number): Promise<boolean>;
 }
 
 interface Standing {
@@ -67,7 +82,10 @@ export function createEntities(
   documents: EntityDocuments,
   receivedAt: number,
   tombstones: Tombstones,
+  receipts: Receipts,
 ): Entities {
+  const receiptName = (id: string): string => `${documents.held}:${id}`;
+
   async function standingOf(id: string): Promise<Standing> {
     const [held, tombstone] = await Promise.all([unit.get(documents.held, id), unit.get(documents.removed, id)]);
     if (held !== undefined) {
@@ -79,10 +97,10 @@ export function createEntities(
     return { held: false, undated: false, removed: tombstone !== undefined, date: numberIn(tombstone, 'removedAt') };
   }
 
-  function store(id: string, entity: Entity, standing: Pick<Standing, 'undated' | 'removed'>): void {
+  function store(id: string, entity: Entity, standing: Pick<Standing, 'undated' | 'removed'>, at = receivedAt): void {
     unit.put(documents.held, id, entity);
     if (standing.removed) unit.delete(documents.removed, id);
-    if (dateOf(entity) === undefined) unit.put(documents.undated, id, { receivedAt });
+    if (dateOf(entity) === undefined) unit.put(documents.undated, id, { receivedAt: at });
     else if (standing.undated) unit.delete(documents.undated, id);
   }
 
@@ -109,6 +127,7 @@ export function createEntities(
       const standing = await standingOf(id);
       if (standing.date !== undefined && (dateOf(entity) ?? receivedAt) < standing.date) return false;
       store(id, entity, standing);
+      await receipts.note(receiptName(id));
       return true;
     },
     async removeIfNewer(entity) {
@@ -117,6 +136,31 @@ export function createEntities(
       const removedAt = dateOf(entity) ?? receivedAt;
       if (standing.date !== undefined && removedAt < standing.date) return false;
       bury(id, removedAt, standing);
+      await receipts.note(receiptName(id));
+      return true;
+    },
+    ids: () => unit.ids(documents.held),
+    async putRead(entity, readAt) {
+      const id = idOf(entity.id);
+      const [standing, held] = [await standingOf(id), await unit.get(documents.held, id)];
+      const date = dateOf(entity);
+      const areDated = standing.held && !standing.undated && date !== undefined && standing.date !== undefined;
+      if (areDated && date !== standing.date) {
+        if (date < (standing.date ?? 0)) return false;
+      } else {
+        const heldReceivedAt = (await receipts.of(receiptName(id))) ?? (standing.undated ? standing.date : undefined);
+        if (heldReceivedAt !== undefined && heldReceivedAt >= readAt) return false;
+      }
+      // What a full reading finds unchanged, which is most of it, costs the store no write.
+      const isSame = date !== undefined && standing.held && !standing.removed && isDeepStrictEqual(held, entity);
+      if (!isSame) store(id, entity, standing, readAt);
+      return true;
+    },
+    async removeUnread(id, readAt) {
+      const standing = await standingOf(id);
+      const changedAt = (await receipts.of(receiptName(id))) ?? (standing.undated ? standing.date : undefined);
+      if (!standing.held || (changedAt !== undefined && changedAt >= readAt)) return false;
+      bury(id, readAt, standing);
       return true;
     },
   };

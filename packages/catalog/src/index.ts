@@ -1,11 +1,14 @@
+export { parseDate } from './dates';
 export * from './dispatch';
 export * from './documents';
 export type { Entities, Entity } from './entities';
 export * from './handler';
-export type { Merchant } from './merchant';
+export type { CollectionMembers } from './members';
+export type { Documents, Merchant } from './merchant';
 export * from './notice';
 export type { EndedSync, EventReport } from './report';
 export { type CatalogSettings, defaultSettings } from './settings';
 export * from './status';
 export * from './track';
+export { violetCollectionIdOf } from './violet/collections';
 export * from './violet/schemas';

@@ -1,8 +1,17 @@
-import { type Decision, parseLane, type FollowUp, type SequencedEvent, type UnitOfWork } from '@syncline/events';
+import {
+  type AppendTarget,
+  type Decision,
+  parseLane,
+  type FollowUp,
+  type SequencedEvent,
+  type UnitOfWork,
+} from '@syncline/events';
 import { consequencesOf } from './consequences';
-import { statusRef } from './documents';
+import { documentCollections, statusRef } from './documents';
 import { collectionDocuments, createEntities, offerDocuments, type Entities } from './entities';
+import { createMembers, type Members } from './members';
 import type { NoticeData } from './notice';
+import { createReceipts, type Receipts } from './receipts';
 import type { EventReport } from './report';
 import type { CatalogSettings } from './settings';
 import { failuresMarked, merchantStatusOf, readStatusDocument, type MerchantStatus, type StatusDocument } from './status';
@@ -17,6 +26,10 @@ export interface Merchant {
   readonly merchantId: string;
   readonly offers: Entities;
   readonly collections: Entities;
+  /** Which offers are in the collections. */
+  readonly members: Members;
+  /** When entities were changed while a refresh is under way. */
+  readonly receipts: Pick<Receipts, 'keep' | 'latest' | 'forget'>;
   /** Connection, readiness and sync tracks, in the console's form. */
   status(): Promise<MerchantStatus>;
   /**
@@ -26,8 +39,10 @@ export interface Merchant {
   updateStatus(change: (status: StatusDocument) => StatusDocument, about?: NoticeData): Promise<Decision>;
   /** Tells whoever subscribed to notices of this kind, together with the commit. Nobody is told when no notices are configured. */
   notice(kind: string, data?: NoticeData): void;
+  /** Documents of this lane that a handler keeps for itself. Throws a RangeError for a collection that is the catalogue's own. */
+  documents(collection: string): Documents;
   /** Brings an event to this merchant's handlers behind all that waits, or to a lane beside it; see `UnitOfWork.append`. */
-  append(followUp: FollowUp, to?: { readonly sideLane: string }): void;
+  append(followUp: FollowUp, to?: AppendTarget): void;
   /** Brings an event to this merchant's handlers after a time; see `UnitOfWork.after`. */
   after(afterMs: number, key: string, followUp: FollowUp): void;
   /** Clears the timer with this key. */
@@ -35,6 +50,17 @@ export interface Merchant {
   /** Removes the tombstones that have been kept long enough. */
   expireTombstones(): Promise<void>;
 }
+
+/** One collection of documents; see `UnitOfWork`. */
+export interface Documents {
+  get(id: string): Promise<unknown>;
+  /** Stores a JSON value. */
+  put(id: string, value: unknown): void;
+  delete(id: string): void;
+  ids(): Promise<string[]>;
+}
+
+const ownCollections: ReadonlySet<string> = new Set(Object.values(documentCollections));
 
 /**
  * The merchant of an event's lane over the event's unit of work. `report` gives what the event's handlers reported so far. The handler's
@@ -52,7 +78,9 @@ export function createMerchant(
   // Made when asked for: most events are about one kind of entity, or none.
   let offers: Entities | undefined;
   let collections: Entities | undefined;
+  let members: Members | undefined;
   let tombstones: Tombstones | undefined;
+  const receipts = createReceipts(unit, receivedAt, settings.refreshes(source));
 
   function theTombstones(): Tombstones {
     tombstones ??= createTombstones(unit, receivedAt, settings.tombstoneMs(source));
@@ -68,13 +96,18 @@ export function createMerchant(
     source,
     merchantId,
     get offers() {
-      offers ??= createEntities(unit, offerDocuments, receivedAt, theTombstones());
+      offers ??= createEntities(unit, offerDocuments, receivedAt, theTombstones(), receipts);
       return offers;
     },
     get collections() {
-      collections ??= createEntities(unit, collectionDocuments, receivedAt, theTombstones());
+      collections ??= createEntities(unit, collectionDocuments, receivedAt, theTombstones(), receipts);
       return collections;
     },
+    get members() {
+      members ??= createMembers(unit, receivedAt);
+      return members;
+    },
+    receipts,
     async status() {
       return merchantStatusOf(await unit.get(collection, id));
     },
@@ -95,6 +128,15 @@ export function createMerchant(
       return 'processed';
     },
     notice,
+    documents(name) {
+      if (ownCollections.has(name)) throw new RangeError(`Expected a collection that is not the catalogue's own, got ${name}`);
+      return {
+        get: (documentId) => unit.get(name, documentId),
+        put: (documentId, value) => unit.put(name, documentId, value),
+        delete: (documentId) => unit.delete(name, documentId),
+        ids: () => unit.ids(name),
+      };
+    },
     append(followUp, to) {
       unit.append(followUp, to);
     },

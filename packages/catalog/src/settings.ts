@@ -10,6 +10,8 @@ export interface CatalogSettings {
   readonly failuresAlertAfter: number;
   /** How long a removal is remembered, by source, in milliseconds: as long as the sender may repeat what came before it. */
   readonly tombstoneMs: (source: string) => number;
+  /** Whether catalogues of a source are refreshed from its API: what is received meanwhile is then remembered. */
+  readonly refreshes: (source: string) => boolean;
   /** Where notices go; without it nobody is told. */
   readonly notify?: Notifier | undefined;
 }
@@ -18,4 +20,5 @@ export const defaultSettings: CatalogSettings = {
   overdueMs: () => 6 * HOUR_MS,
   failuresAlertAfter: 3,
   tombstoneMs: () => 72 * HOUR_MS,
+  refreshes: () => false,
 };

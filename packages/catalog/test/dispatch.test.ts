@@ -19,6 +19,7 @@ function recorder(handler: Partial<Handler> = {}): Handler & { calls: { event: H
 
 const noUnit: UnitOfWork = {
   get: () => Promise.reject(new Error('Expected no read')),
+  ids: () => Promise.reject(new Error('Expected no read')),
   put: () => {
     throw new Error('Expected no effect');
   },
@@ -39,7 +40,7 @@ const noUnit: UnitOfWork = {
 describe('an event that no handler is for', () => {
   it.each([
     ['ORDER_UPDATED', 'violet'],
-    ['COLLECTION_OFFERS_UPDATED', 'violet'],
+    ['TRANSFER_SENT', 'violet'],
     ['', 'violet'],
     ['OFFER_ADDED', 'propexo'],
   ])('is unhandled, whatever its body: %j of %s', async (topic, source) => {

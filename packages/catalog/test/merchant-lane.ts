@@ -95,8 +95,18 @@ export class MerchantLane {
     return merchantStatusOf(this.document(statusRef.collection, statusRef.id));
   }
 
-  #unit(effects: Map<string, string | null>): Pick<UnitOfWork, 'get' | 'put' | 'delete'> {
+  #unit(effects: Map<string, string | null>): Pick<UnitOfWork, 'get' | 'put' | 'delete' | 'ids'> {
     return {
+      ids: (collection) => {
+        const ids = new Set(this.ids(collection));
+        for (const [key, effect] of effects) {
+          const [of, id] = JSON.parse(key) as [string, string];
+          if (of !== collection) continue;
+          if (effect === null) ids.delete(id);
+          else ids.add(id);
+        }
+        return Promise.resolve([...ids]);
+      },
       get: (collection, id) => {
         const key = keyOf({ collection, id });
         const effect = effects.get(key);

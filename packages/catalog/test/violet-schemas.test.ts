@@ -130,6 +130,7 @@ describe('the topics of the catalogue', () => {
     'COLLECTION_CREATED',
     'COLLECTION_UPDATED',
     'COLLECTION_REMOVED',
+    'COLLECTION_OFFERS_UPDATED',
   ];
 
   it("are names of Violet's, OFFER_CREATED apart", () => {

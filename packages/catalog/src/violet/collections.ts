@@ -1,6 +1,6 @@
 import { collectionDocuments, entityReads } from '../entities';
-import { defineHandler } from '../handler';
-import { violetCollection, violetRemoval } from './schemas';
+import { defineHandler, type HandlerEvent } from '../handler';
+import { violetCollection, violetMembersChange, violetRemoval } from './schemas';
 
 const collectionChanged = defineHandler({
   source: 'violet',
@@ -18,8 +18,32 @@ const collectionRemoved = defineHandler({
   payload: violetRemoval,
   reads: (event) => entityReads(collectionDocuments, event.payload.id),
   async handle(event, merchant) {
-    return (await merchant.collections.removeIfNewer(event.payload)) ? 'processed' : 'superseded';
+    if (!(await merchant.collections.removeIfNewer(event.payload))) return 'superseded';
+    merchant.members.remove(event.payload.id);
+    return 'processed';
   },
 });
 
-export const collectionHandlers = [collectionChanged, collectionRemoved];
+/** The event's body is not documented: that the members changed is all that it says. */
+const membersChanged = defineHandler({
+  source: 'violet',
+  topics: ['COLLECTION_OFFERS_UPDATED'],
+  payload: violetMembersChange,
+  async handle(event, merchant) {
+    const collectionId = violetCollectionIdOf(event);
+    if (collectionId === undefined) return 'superseded';
+    await merchant.members.changed(collectionId);
+    return 'processed';
+  },
+});
+
+/** Whose members a COLLECTION_OFFERS_UPDATED is about: the entity's id in its header, else the body's. */
+export function violetCollectionIdOf({ headers, payload }: Pick<HandlerEvent, 'headers' | 'payload'>): string | undefined {
+  const header = headers['x-violet-entity-id'];
+  if (header !== undefined && /^\d+$/.test(header)) return header;
+  const body = violetMembersChange.safeParse(payload).data;
+  const id = body?.collection_id ?? body?.id;
+  return id === undefined || id === null ? undefined : String(id);
+}
+
+export const collectionHandlers = [collectionChanged, collectionRemoved, membersChanged];

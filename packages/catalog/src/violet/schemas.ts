@@ -15,6 +15,11 @@ export const violetCollection = z.looseObject({ id: z.int(), merchant_id: z.int(
 /** The body of a removal, of which only the id is certain. */
 export const violetRemoval = z.looseObject({ id: z.int() });
 
+const optionalId = z.int().nullish().catch(null);
+
+/** The body of COLLECTION_OFFERS_UPDATED, of which nothing is certain. */
+export const violetMembersChange = z.looseObject({ id: optionalId, collection_id: optionalId });
+
 /** The body of PRODUCT_SYNC_* and COLLECTION_SYNC_*. */
 export const violetSync = z.looseObject({ merchant_id: merchantId });
 

@@ -1,0 +1,106 @@
+import { defineHandler, type Handler, type HandlerContext } from '@syncline/catalog';
+import { RetryAfterError } from '@syncline/events';
+import { membersStep, readMembers, type Reader, refreshStep, takeStep } from './reading';
+import { REFRESH_LANE, refreshTopics } from './topics';
+import type { VioletApi } from './violet-api/client';
+import { VioletApiError, type VioletApiProblem } from './violet-api/errors';
+
+export interface FetchingSettings {
+  readonly api: VioletApi;
+  /** For one step, all its tries included; below the time that a handler has. Milliseconds. */
+  readonly stepTimeoutMs: number;
+  /** Attempts that an event has: at the last one the refresh is given up, so that its merchant hears of it. */
+  readonly maxAttempts: number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** What another attempt cannot change. */
+const final: ReadonlySet<VioletApiProblem> = new Set(['refused', 'endless', 'tooLarge']);
+
+/**
+ * What calls the API, in the side lane: one request an event. What was read goes to the merchant's lane in the step that appends the next
+ * request, so that a worker may die between any two of them: the request is made again, and nothing else.
+ */
+export function fetchingHandlers(settings: FetchingSettings): readonly Handler[] {
+  return [
+    defineHandler({
+      name: 'refresh-step',
+      source: 'violet',
+      topics: [refreshTopics.step],
+      payload: refreshStep,
+      external: true,
+      async handle({ payload: step, merchantId }, merchant, context) {
+        const error = await withinStep(settings, context, async (signal) => {
+          const { read, next } = await takeStep(step, readerOf(settings, merchantId, signal));
+          for (const payload of read) {
+            merchant.append(
+              { topic: refreshTopics.page, payload: { ...payload, refresh: step.refresh } },
+              { merchantLane: true },
+            );
+          }
+          if (next !== undefined) merchant.append({ topic: refreshTopics.step, payload: next }, { sideLane: REFRESH_LANE });
+          else {
+            const { refresh, mode } = step;
+            merchant.append({ topic: refreshTopics.read, payload: { refresh, mode, found: step.found } }, { merchantLane: true });
+          }
+        });
+        if (error === undefined) return;
+        merchant.append(
+          { topic: refreshTopics.failed, payload: { refresh: step.refresh, code: error.code, error: error.message } },
+          { merchantLane: true },
+        );
+      },
+    }),
+    defineHandler({
+      name: 'refresh-members',
+      source: 'violet',
+      topics: [refreshTopics.members],
+      payload: membersStep,
+      external: true,
+      async handle({ payload: { collectionId, place }, merchantId }, merchant, context) {
+        const error = await withinStep(settings, context, async (signal) => {
+          const { read, next } = await readMembers(collectionId, { place }, readerOf(settings, merchantId, signal));
+          merchant.append({ topic: refreshTopics.page, payload: read }, { merchantLane: true });
+          if (next !== undefined) {
+            merchant.append({ topic: refreshTopics.members, payload: { collectionId, place: next } }, { sideLane: REFRESH_LANE });
+          }
+        });
+        if (error === undefined) return;
+        // They stay out of date, which their document says; the next change of them, or full refresh, reads them again.
+        merchant.append({ topic: refreshTopics.page, payload: { kind: 'members-failed', collectionId } }, { merchantLane: true });
+      },
+    }),
+  ];
+}
+
+function readerOf({ api, now }: FetchingSettings, merchantId: string, signal: AbortSignal): Reader {
+  return { api, merchantId, signal, now };
+}
+
+/** Runs a step within its time. Resolves with the error for which it is given up; throws where it is to be attempted again. */
+async function withinStep(
+  { stepTimeoutMs, maxAttempts }: FetchingSettings,
+  { signal, attempt }: HandlerContext,
+  step: (signal: AbortSignal) => Promise<void>,
+): Promise<VioletApiError | undefined> {
+  const timeout = AbortSignal.timeout(stepTimeoutMs);
+  try {
+    await step(AbortSignal.any([signal, timeout]));
+    return undefined;
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    const error = timeout.aborted
+      ? new VioletApiError('unavailable', `Expected Violet's API to answer within ${stepTimeoutMs} ms, got no answer`, {
+          cause: thrown,
+        })
+      : thrown;
+    if (!(error instanceof VioletApiError)) throw error;
+    // Nothing was asked yet: the event waits for its place, and uses up no attempt.
+    if (error.problem === 'busy')
+      throw new RetryAfterError(error.message, error.retryAfterMs ?? 0, { cause: error, counts: false });
+    if (final.has(error.problem) || attempt >= maxAttempts) return error;
+    if (error.retryAfterMs === undefined) throw error;
+    throw new RetryAfterError(error.message, error.retryAfterMs, { cause: error });
+  }
+}

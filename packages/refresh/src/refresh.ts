@@ -1,0 +1,28 @@
+import { defineHandler, type Handler, violetCollectionIdOf } from '@syncline/catalog';
+import { applyingHandlers, wantMembers } from './applying';
+import { fetchingHandlers, type FetchingSettings } from './fetching';
+
+export interface RefreshSettings extends Omit<FetchingSettings, 'now'> {
+  /** Epoch milliseconds, by a clock that agrees with the one that stamps receipts. */
+  readonly now?: () => number;
+}
+
+/**
+ * Keeps the catalogues of Violet's merchants as the sender has them: the handlers that begin a refresh when the syncs of a merchant have come
+ * together, that read the sender's API in a side lane, and that apply what was read in the merchant's own lane. They come after the
+ * catalogue's handlers of the same topics. The decider's `refreshes` must be true for `violet`.
+ */
+export function createRefreshHandlers({ now = Date.now, ...settings }: RefreshSettings): readonly Handler[] {
+  return [...applyingHandlers({ now }), ...fetchingHandlers({ ...settings, now }), membersChanged];
+}
+
+/** The catalogue's handler has marked them as out of date. */
+const membersChanged = defineHandler({
+  name: 'refresh-members-changed',
+  source: 'violet',
+  topics: ['COLLECTION_OFFERS_UPDATED'],
+  async handle(event, merchant) {
+    const collectionId = violetCollectionIdOf(event);
+    if (collectionId !== undefined) await wantMembers(merchant, collectionId);
+  },
+});
