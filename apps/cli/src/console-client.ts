@@ -19,6 +19,7 @@ const trackSchema = z.looseObject({
   total: count.nullable(),
   synced: count.nullable(),
   lastError: z.string().nullable(),
+  failuresRisingSince: z.string().optional(),
 });
 
 const merchantSchema = z.looseObject({
@@ -47,6 +48,8 @@ export interface ConsoleClientSettings {
   /** Where the console listens, without a path. */
   readonly consoleUrl: string;
   readonly token: string;
+  /** Whose merchants are read. */
+  readonly source: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -69,7 +72,7 @@ const RETRY_DELAY_MS = 500;
 const ANSWER_TIMEOUT_MS = 10_000;
 const PAGE_LIMIT = 500;
 
-export function createConsoleClient({ consoleUrl, token, clock, signal }: ConsoleClientSettings): ConsoleClient {
+export function createConsoleClient({ consoleUrl, token, source, clock, signal }: ConsoleClientSettings): ConsoleClient {
   let hasAnswered = false;
 
   /** The JSON answered, or undefined where the console says that it knows no such thing. */
@@ -120,18 +123,18 @@ export function createConsoleClient({ consoleUrl, token, clock, signal }: Consol
 
   return {
     async merchant(merchantId) {
-      const body = await get(pathOf(merchantId));
+      const body = await get(pathOf(source, merchantId));
       return body === undefined ? undefined : parse(merchantSchema, body, consoleUrl);
     },
     async *history(merchantId) {
-      for await (const item of list(`${pathOf(merchantId)}/history`)) yield parse(historyItemSchema, item, consoleUrl);
+      for await (const item of list(`${pathOf(source, merchantId)}/history`)) yield parse(historyItemSchema, item, consoleUrl);
     },
-    entities: (merchantId, kind) => list(`${pathOf(merchantId)}/${kind}`),
+    entities: (merchantId, kind) => list(`${pathOf(source, merchantId)}/${kind}`),
   };
 }
 
-function pathOf(merchantId: string): string {
-  return `/merchants/violet/${encodeURIComponent(merchantId)}`;
+function pathOf(source: string, merchantId: string): string {
+  return `/merchants/${source}/${encodeURIComponent(merchantId)}`;
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: unknown, consoleUrl: string): z.output<Schema> {

@@ -1,128 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ConsoleClient, HistoryItem, Merchant, Track } from './console-client';
-import type { RunEvent } from './delivery';
-import type { PlannedEvent } from './scenarios';
-
-/** What the console showed before anything was sent. */
-export interface Before {
-  /** Undefined for a merchant that it did not know. */
-  readonly merchant: Merchant | undefined;
-  readonly offerIds: readonly number[];
-  readonly collectionIds: readonly number[];
-}
-
-/** A sent event under the id that it was sent with. */
-export interface SentEvent extends RunEvent {
-  readonly eventId: string;
-}
-
-interface ExpectedTrack {
-  state: string;
-  runs: number | undefined;
-  completed: number;
-  failed: number;
-  consecutiveFailures: number;
-  total: unknown;
-  synced: unknown;
-}
-
-/** What the console must show once everything sent has been applied, and nothing else has. */
-export interface Expectation {
-  readonly connection: string;
-  readonly catalogReady: boolean;
-  readonly tracks: { readonly product: ExpectedTrack; readonly collection: ExpectedTrack };
-  /** By entity id: the event that last set it, or undefined where it stays as it was. */
-  readonly offers: ReadonlyMap<number, PlannedEvent | undefined>;
-  readonly collections: ReadonlyMap<number, PlannedEvent | undefined>;
-}
-
-/** Works out what the events lead to, from what was there before. It repeats no code of the catalogue: it is its check. */
-export function expectationOf(before: Before, events: readonly RunEvent[]): Expectation {
-  let connection = before.merchant?.connection ?? 'unknown';
-  let catalogReady = before.merchant?.catalogReady ?? false;
-  const tracks = {
-    product: trackBefore(before.merchant?.tracks.product),
-    collection: trackBefore(before.merchant?.tracks.collection),
-  };
-  const offers = new Map<number, PlannedEvent | undefined>(before.offerIds.map((id) => [id, undefined]));
-  const collections = new Map<number, PlannedEvent | undefined>(before.collectionIds.map((id) => [id, undefined]));
-
-  for (const { event } of events) {
-    const [family, change = ''] = splitTopic(event.topic);
-    switch (family) {
-      case 'MERCHANT':
-        connection = connectionAfter(connection, change);
-        break;
-      case 'PRODUCT_SYNC':
-      case 'COLLECTION_SYNC': {
-        advance(family === 'PRODUCT_SYNC' ? tracks.product : tracks.collection, change, event);
-        if (family === 'PRODUCT_SYNC' && change === 'COMPLETED' && connection !== 'disconnected') catalogReady = true;
-        break;
-      }
-      case 'OFFER':
-      case 'COLLECTION': {
-        const entities = family === 'OFFER' ? offers : collections;
-        if (change === 'REMOVED') entities.delete(event.entityId);
-        else entities.set(event.entityId, event);
-      }
-    }
-  }
-  return { connection, catalogReady, tracks, offers, collections };
-}
-
-function splitTopic(topic: string): [string, string?] {
-  const [, family = topic, change] = /^(PRODUCT_SYNC|COLLECTION_SYNC|MERCHANT|OFFER|COLLECTION)_(\w+)$/.exec(topic) ?? [];
-  return change === undefined ? [family] : [family, change];
-}
-
-function connectionAfter(connection: string, change: string): string {
-  switch (change) {
-    case 'CONNECTED':
-    case 'ENABLED':
-      return 'connected';
-    case 'DISABLED':
-      return 'disabled';
-    case 'COMPLETE':
-      return connection === 'unknown' ? 'connected' : connection;
-    default:
-      return connection;
-  }
-}
-
-function trackBefore(track: Track | undefined): ExpectedTrack {
-  const isOpen = track?.state === 'syncing' || track?.state === 'overdue';
-  return {
-    state: track?.state ?? 'never',
-    // A run left open before may be counted as this one or apart.
-    runs: isOpen ? undefined : (track?.runs ?? 0),
-    completed: track?.completed ?? 0,
-    failed: track?.failed ?? 0,
-    consecutiveFailures: track?.consecutiveFailures ?? 0,
-    total: undefined,
-    synced: undefined,
-  };
-}
-
-function advance(track: ExpectedTrack, change: string, event: PlannedEvent): void {
-  const body = event.body();
-  track.total = body.total_products;
-  track.synced = body.total_products_synced;
-  switch (change) {
-    case 'STARTED':
-      track.state = 'syncing';
-      if (track.runs !== undefined) track.runs += 1;
-      break;
-    case 'COMPLETED':
-      track.state = 'synced';
-      track.completed += 1;
-      track.consecutiveFailures = 0;
-      break;
-    case 'FAILED':
-      track.state = 'failed';
-      track.failed += 1;
-      track.consecutiveFailures += 1;
-  }
-}
+import type { ConsoleClient, HistoryItem, Merchant } from './console-client';
+import type { Ledger } from './ledger';
+import type { Expectation, MerchantModel, PlannedEvent } from './senders';
 
 /** How the merchant differs from what was expected; empty when it does not. */
 export function merchantDifferences(expected: Expectation, merchant: Merchant): string[] {
@@ -134,9 +13,12 @@ export function merchantDifferences(expected: Expectation, merchant: Merchant): 
   compare('connection', expected.connection, merchant.connection);
   compare('catalogReady', expected.catalogReady, merchant.catalogReady);
   for (const name of ['product', 'collection'] as const) {
-    for (const [field, wanted] of Object.entries(expected.tracks[name])) {
-      compare(`tracks.${name}.${field}`, wanted, merchant.tracks[name][field]);
-    }
+    const { states, isRising, ...counts } = expected.tracks[name];
+    const track = merchant.tracks[name];
+    if (!states.includes(track.state))
+      differences.push(`tracks.${name}.state: expected ${states.join(' or ')}, got ${track.state}`);
+    for (const [field, wanted] of Object.entries(counts)) compare(`tracks.${name}.${field}`, wanted, track[field]);
+    compare(`tracks.${name}, failures rising`, isRising, track.failuresRisingSince !== undefined);
   }
   compare('offers.count', expected.offers.size, merchant.offers.count);
   compare('collections.count', expected.collections.size, merchant.collections.count);
@@ -182,43 +64,63 @@ export interface HistoryCheck {
 }
 
 /**
- * Compares the merchant's history with what was sent: every event once, processed, no phase before the one that precedes it, and no
- * gap in the positions. The oldest part of a long history is not kept; what is missing there is counted, not a difference.
+ * Compares a merchant's history with what was sent, and leads the model through it: every event once, with the outcome that the model
+ * gives it in this order; none before one that was acknowledged before it began; no gap in the positions. The oldest part of a long
+ * history is not kept: what is missing there is counted, not a difference, and goes through the model first.
  */
-export async function checkHistory(sent: readonly SentEvent[], history: AsyncIterable<HistoryItem>): Promise<HistoryCheck> {
+export async function checkHistory(
+  ledger: Ledger,
+  history: AsyncIterable<HistoryItem>,
+  model: MerchantModel,
+): Promise<HistoryCheck> {
   const differences: string[] = [];
-  const missing = new Map(sent.map((event) => [event.eventId, event]));
-  const seen = new Set<string>();
+  const places = new Map<string, number>();
+  for (const place of ledger.events.keys()) {
+    const name = ledger.nameOf(place);
+    if (name !== undefined) places.set(name, place);
+  }
+  const shown: { readonly place: number; readonly outcome: string }[] = [];
+  const seen = new Set<number>();
   let firstPosition: number | undefined;
   let position: number | undefined;
-  let phase = 0;
-  let firstPhase: number | undefined;
   for await (const item of history) {
     firstPosition ??= item.position;
     if (position !== undefined && item.position !== position + 1) {
       differences.push(`history: expected position ${position + 1}, got ${item.position}`);
     }
     position = item.position;
-    const event = missing.get(item.eventId);
-    if (event === undefined) {
-      if (seen.has(item.eventId)) differences.push(`history: event ${item.eventId} (${item.topic}) applied twice`);
-      continue;
-    }
-    missing.delete(item.eventId);
-    seen.add(item.eventId);
-    firstPhase ??= event.phase;
-    if (item.outcome !== 'processed') {
-      differences.push(`history: event ${item.eventId} (${item.topic}): expected processed, got ${item.outcome}`);
-    }
-    if (event.phase < phase) differences.push(`history: event ${item.eventId} (${item.topic}) applied after events sent later`);
-    phase = Math.max(phase, event.phase);
+    const place = places.get(item.eventId);
+    if (place === undefined) continue;
+    if (seen.has(place)) differences.push(`history: event ${item.eventId} (${item.topic}) applied twice`);
+    else shown.push({ place, outcome: item.outcome });
+    seen.add(place);
   }
+
   // Only a history that has been cut begins after position 1, and what was cut off precedes everything that is left.
   const isCut = firstPosition !== undefined && firstPosition > 1;
-  let forgotten = 0;
-  for (const event of missing.values()) {
-    if (isCut && firstPhase !== undefined && event.phase <= firstPhase) forgotten += 1;
-    else differences.push(`history: event ${event.eventId} (${event.event.topic}) is missing`);
+  const firstShown = shown[0]?.place;
+  const forgotten: number[] = [];
+  for (const [place, event] of ledger.events.entries()) {
+    if (seen.has(place)) continue;
+    if (isCut && firstShown !== undefined && !ledger.precedes(firstShown, place)) forgotten.push(place);
+    else differences.push(`history: event ${ledger.nameOf(place) ?? place} (${event.topic}) is missing`);
   }
-  return { differences, forgotten };
+
+  for (const place of ledger.byAcknowledgement(forgotten)) apply(place);
+  let latestBegun: number | undefined;
+  for (const { place, outcome } of shown) {
+    const { name, wanted } = apply(place);
+    if (!wanted.includes(outcome)) differences.push(`history: event ${name}: expected ${wanted.join(' or ')}, got ${outcome}`);
+    if (latestBegun !== undefined && ledger.precedes(place, latestBegun)) {
+      differences.push(`history: event ${name} applied after events sent later`);
+    }
+    latestBegun = latestBegun === undefined || ledger.beganAfter(place, latestBegun) ? place : latestBegun;
+  }
+  return { differences, forgotten: forgotten.length };
+
+  function apply(place: number): { name: string; wanted: readonly string[] } {
+    const event = ledger.events[place];
+    if (event === undefined) throw new RangeError(`Expected an event of the plan, got ${place}`);
+    return { name: `${ledger.nameOf(place) ?? place} (${event.topic})`, wanted: model.apply(event) };
+  }
 }

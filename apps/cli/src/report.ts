@@ -22,26 +22,60 @@ export function merchantSummary(merchant: Merchant): string {
 }
 
 function trackSummary(track: Track): string {
-  if (track.runs === 0) return track.state;
+  if (track.runs === 0 && track.completed + track.failed === 0) return track.state;
   const counts = track.total === null ? '' : ` · ${track.synced ?? '?'} of ${track.total}`;
   const took = track.durationMs === null ? '' : ` · took ${seconds(track.durationMs)}`;
-  return `${track.state} · ${counted(track.runs, 'run')}, ${track.completed} completed, ${track.failed} failed${counts}${took}`;
+  return `${track.state} · ${track.runs === 0 ? '' : `${counted(track.runs, 'run')}, `}${track.completed} completed, ${track.failed} failed${counts}${took}`;
 }
 
-/** The verdict: that all is as expected, or what differs. */
-export function verdict(differences: readonly string[]): string {
-  if (differences.length === 0) return 'As expected: state, entities and history match what was sent.';
-  const more = differences.length > SHOWN_DIFFERENCES ? [`  … and ${differences.length - SHOWN_DIFFERENCES} more`] : [];
-  return [
-    'Not as expected (or something else sent events for this merchant meanwhile):',
-    ...differences.slice(0, SHOWN_DIFFERENCES).map((difference) => `  ${difference}`),
-    ...more,
-  ].join('\n');
+/** What a run of one merchant or of many came to, as it is found merchant by merchant; it keeps as much of that as it shows. */
+export class Verdict {
+  readonly #merchants: number;
+  readonly #shown: string[] = [];
+  #found = 0;
+  #checked = 0;
+  #different = 0;
+
+  constructor(merchants: number) {
+    this.#merchants = merchants;
+  }
+
+  /** A merchant was checked. */
+  add(merchantId: string, differences: readonly string[]): void {
+    this.#checked += 1;
+    if (differences.length > 0) this.#different += 1;
+    this.#found += differences.length;
+    for (const difference of differences.slice(0, SHOWN_DIFFERENCES - this.#shown.length)) {
+      this.#shown.push(this.#merchants === 1 ? difference : `${merchantId}: ${difference}`);
+    }
+  }
+
+  get isAsExpected(): boolean {
+    return this.#different === 0 && this.#checked === this.#merchants;
+  }
+
+  /** That all is as expected, or what differs. */
+  text(): string {
+    const all = this.#merchants === 1 ? '' : ` of ${counted(this.#merchants, 'merchant')}`;
+    if (this.isAsExpected) return `As expected: state, entities and history${all} match what was sent.`;
+    const which = this.#merchants === 1 ? '' : `: ${this.#different}${all}`;
+    const more = this.#found > this.#shown.length ? [`  … and ${this.#found - this.#shown.length} more`] : [];
+    return [
+      `Not as expected${which} (or something else sent events for ${this.#merchants === 1 ? 'this merchant' : 'them'} meanwhile):`,
+      ...this.#shown.map((difference) => `  ${difference}`),
+      ...more,
+    ].join('\n');
+  }
 }
 
 /** `1 event`, `2 events`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A short duration in milliseconds. */
+export function milliseconds(ms: number | undefined): string {
+  return ms === undefined ? '–' : `${ms.toFixed(ms < 100 ? 1 : 0)} ms`;
 }
 
 /** A duration in milliseconds as seconds with a decimal. */

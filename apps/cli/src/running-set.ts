@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { dataDirectory, developmentSecretsFile, type Environment, readDevelopmentSecrets } from '@syncline/runtime';
+import type { SenderSettings } from '@syncline/senders';
 import * as z from 'zod';
 import { CommandFailure } from './failure';
+import type { SimulatedSender } from './senders';
 
 const runningSchema = z.looseObject({ ingressUrl: z.url(), consoleUrl: z.url() });
 
@@ -13,9 +15,8 @@ const DEFAULT_CONSOLE_URL = 'http://127.0.0.1:8082';
 export interface RunningSet {
   readonly ingressUrl: string;
   readonly consoleUrl: string;
-  /** Signs as Violet; the first of several. */
-  readonly secret: string;
-  readonly signatureEncoding: 'base64' | 'hex';
+  /** Signs as the source's sender: at least one secret. */
+  readonly settings: SenderSettings;
   readonly token: string;
 }
 
@@ -25,28 +26,30 @@ export interface RunningSet {
  */
 export function findRunningSet(
   env: Environment,
+  { secretVariable }: Pick<SimulatedSender, 'secretVariable'>,
   given: { readonly ingressUrl: string | undefined; readonly consoleUrl: string | undefined },
 ): RunningSet {
   const noted = readNote(path.join(dataDirectory(env), 'running.json'));
   const development = readDevelopmentSecrets(env);
-  const valueOf = (variable: 'VIOLET_APP_SECRET' | 'CONSOLE_TOKEN'): string => {
+  const valueOf = (variable: SimulatedSender['secretVariable'] | 'CONSOLE_TOKEN'): string => {
     const value = (env[variable] ?? '').trim() || development[variable];
     if (value !== undefined) return value;
     throw new CommandFailure(
       `Expected ${variable} in the environment or in ${developmentSecretsFile(env)}, got neither. Run \`npm start\` once, or set ${variable} to the value that the processes were started with.`,
     );
   };
-  const secret = valueOf('VIOLET_APP_SECRET')
+  const secrets = valueOf(secretVariable)
     .split(',')
     .map((item) => item.trim())
-    .find((item) => item !== '');
-  if (secret === undefined)
-    throw new CommandFailure('Expected a secret in VIOLET_APP_SECRET, got only commas. Set it to the app secret.');
+    .filter((item) => item !== '');
+  if (secrets.length === 0)
+    throw new CommandFailure(
+      `Expected a secret in ${secretVariable}, got only commas. Set it to what the ingress was started with.`,
+    );
   return {
     ingressUrl: given.ingressUrl ?? noted?.ingressUrl ?? DEFAULT_INGRESS_URL,
     consoleUrl: given.consoleUrl ?? noted?.consoleUrl ?? DEFAULT_CONSOLE_URL,
-    secret,
-    signatureEncoding: signatureEncodingIn(env),
+    settings: { secrets, signatureEncoding: signatureEncodingIn(env) },
     token: valueOf('CONSOLE_TOKEN'),
   };
 }

@@ -1,42 +1,39 @@
-import { deliver, type DeliverySettings, type RunEvent, runEventsOf } from '../src/delivery';
+import { deliver, type DeliverySettings } from '../src/delivery';
 import { Interrupted } from '../src/failure';
 import { retryAfterMs } from '../src/retry-after';
-import type { Phase } from '../src/scenarios';
 import { createTestClock, startReceiver } from './receiver';
 
-const phase = (name: string, count: number): Phase => ({
-  name,
-  events: Array.from({ length: count }, (_item, index) => ({ topic: name, entityId: index, body: () => ({}) })),
-});
+const phase = (name: string, count: number): string[] => Array.from({ length: count }, () => name);
 
 function settings(changes: Partial<DeliverySettings> = {}): DeliverySettings {
   return { concurrency: 4, ratePerSecond: undefined, clock: createTestClock(), signal: new AbortController().signal, ...changes };
 }
 
-test('events are numbered through all phases', () => {
-  const events = runEventsOf([phase('a', 2), phase('b', 0), phase('c', 1)]);
-  expect(events.map(({ index, phase: place, event }) => [index, place, event.topic])).toEqual([
-    [0, 0, 'a'],
-    [1, 0, 'a'],
-    [2, 2, 'c'],
-  ]);
-});
-
-test('a phase begins only when every event before it is taken', async () => {
+test('a phase begins only when every delivery before it in its run is taken, whatever other runs do', async () => {
   const log: string[] = [];
+  const runs = ['x', 'y', 'z'].map((run) => [phase(`${run} a`, 5), [], phase(`${run} b`, 1), phase(`${run} c`, 7)]);
   await deliver(
-    runEventsOf([phase('a', 5), phase('b', 1), phase('c', 7)]),
-    async ({ event }) => {
-      log.push(`begin ${event.topic}`);
+    runs,
+    async (delivery) => {
+      log.push(`begin ${delivery}`);
       await new Promise(setImmediate);
-      log.push(`end ${event.topic}`);
+      log.push(`end ${delivery}`);
     },
     settings(),
   );
-  const at = (entry: string, which: 'indexOf' | 'lastIndexOf') => log[which](entry);
-  expect(at('begin b', 'indexOf')).toBeGreaterThan(at('end a', 'lastIndexOf'));
-  expect(at('begin c', 'indexOf')).toBeGreaterThan(at('end b', 'lastIndexOf'));
-  expect(log).toHaveLength(26);
+  for (const run of ['x', 'y', 'z']) {
+    const at = (entry: string, which: 'indexOf' | 'lastIndexOf') => log[which](entry.replace(' ', ` ${run} `));
+    expect(at('begin b', 'indexOf')).toBeGreaterThan(at('end a', 'lastIndexOf'));
+    expect(at('begin c', 'indexOf')).toBeGreaterThan(at('end b', 'lastIndexOf'));
+  }
+  expect(log).toHaveLength(3 * 26);
+});
+
+test('runs take turns: none is sent whole before another begins', async () => {
+  const sent: number[] = [];
+  const runs = [0, 1, 2].map(() => [phase('a', 3)]);
+  await deliver(runs, async (_delivery, run) => void sent.push(run), settings({ concurrency: 1 }));
+  expect(sent).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2]);
 });
 
 test.each([
@@ -49,11 +46,7 @@ test.each([
     return { status: 202 };
   });
   try {
-    await deliver(
-      runEventsOf([phase('a', 9)]),
-      async () => void (await fetch(receiver.url, { method: 'POST' })),
-      settings({ concurrency }),
-    );
+    await deliver([[phase('a', 9)]], async () => void (await fetch(receiver.url, { method: 'POST' })), settings({ concurrency }));
     expect(receiver.received).toHaveLength(9);
     expect(receiver.mostAtOnce()).toBeLessThanOrEqual(most);
   } finally {
@@ -66,47 +59,46 @@ test('a rate spaces the events evenly over all phases', async () => {
   const startedAt = clock.now();
   const sentAt: number[] = [];
   const record = async () => void sentAt.push(clock.now() - startedAt);
-  await deliver(runEventsOf([phase('a', 3), phase('b', 3)]), record, settings({ clock, concurrency: 1, ratePerSecond: 20 }));
+  await deliver([[phase('a', 3), phase('b', 3)]], record, settings({ clock, concurrency: 1, ratePerSecond: 20 }));
   expect(sentAt).toEqual([0, 50, 100, 150, 200, 250]);
 });
 
 test('without a rate nobody waits', async () => {
   const clock = createTestClock();
-  await deliver(runEventsOf([phase('a', 100)]), async () => {}, settings({ clock }));
+  await deliver([[phase('a', 100)]], async () => {}, settings({ clock }));
   expect(clock.slept).toEqual([]);
 });
 
 test('the first failure ends it: what is under way is finished and nothing more is begun', async () => {
-  const begun: number[] = [];
-  const ended: number[] = [];
-  const send = async ({ index }: RunEvent): Promise<void> => {
-    begun.push(index);
-    if (index === 1) throw new Error('refused');
+  const begun: string[] = [];
+  const ended: string[] = [];
+  const send = async (delivery: string): Promise<void> => {
+    begun.push(delivery);
+    if (begun.length === 2) throw new Error('refused');
     await new Promise(setImmediate);
-    ended.push(index);
+    ended.push(delivery);
   };
-  await expect(deliver(runEventsOf([phase('a', 100), phase('b', 1)]), send, settings({ concurrency: 3 }))).rejects.toThrow(
-    'refused',
-  );
+  await expect(deliver([[phase('a', 100), phase('b', 1)]], send, settings({ concurrency: 3 }))).rejects.toThrow('refused');
   expect(begun.length).toBeLessThanOrEqual(4);
   expect(ended).toHaveLength(begun.length - 1);
 });
 
 test('nothing is sent once the operator has stopped', async () => {
   const stopping = new AbortController();
-  const begun: number[] = [];
-  const send = async ({ index }: RunEvent): Promise<void> => {
-    begun.push(index);
+  const begun: string[] = [];
+  const send = async (delivery: string): Promise<void> => {
+    begun.push(delivery);
     stopping.abort();
   };
-  await expect(
-    deliver(runEventsOf([phase('a', 9)]), send, settings({ concurrency: 1, signal: stopping.signal })),
-  ).rejects.toBeInstanceOf(Interrupted);
-  expect(begun).toEqual([0]);
+  await expect(deliver([[phase('a', 9)]], send, settings({ concurrency: 1, signal: stopping.signal }))).rejects.toBeInstanceOf(
+    Interrupted,
+  );
+  expect(begun).toEqual(['a']);
 });
 
-test('no phases are delivered at once', async () => {
+test('no runs, and runs without deliveries, are delivered at once', async () => {
   await expect(deliver([], async () => {}, settings())).resolves.toBeUndefined();
+  await expect(deliver([[], [[], []]], async () => {}, settings())).resolves.toBeUndefined();
 });
 
 describe('Retry-After', () => {

@@ -4,8 +4,9 @@ import { temporaryFolder } from '@syncline/testkit';
 import { CommandFailure } from '../src/failure';
 import { createProgress } from '../src/progress';
 import { runProgram } from '../src/program';
-import { merchantSummary, verdict } from '../src/report';
+import { merchantSummary, Verdict } from '../src/report';
 import { findRunningSet } from '../src/running-set';
+import { simulatedSenders } from '../src/senders';
 import { createTestClock, createTestOutput, startReceiver } from './receiver';
 
 async function run(args: readonly string[], env: Record<string, string> = {}) {
@@ -32,7 +33,16 @@ describe('usage', () => {
       'scheduled',
       'failed-recovery',
       're-enable',
+      'untidy',
+      '--sender propexo',
+      'failures-rise',
+      '--sender synctec',
+      '--sender standard',
+      'rotation',
       '--merchant',
+      '--merchants',
+      '--duplicates',
+      '--shuffle',
       '--rate',
       'npm run simulate -- onboarding',
     ]) {
@@ -57,6 +67,16 @@ describe('usage', () => {
     ['--offers', '100001'],
     ['--offers', 'NaN'],
     ['--collections', '1e9'],
+    ['--merchants', '0'],
+    ['--merchants', '100001'],
+    ['--merchants', 'many'],
+    ['--duplicates', '-0.1'],
+    ['--duplicates', '1.01'],
+    ['--duplicates', 'half'],
+    ['--duplicates', ''],
+    ['--shuffle', '-1'],
+    ['--shuffle', '1001'],
+    ['--shuffle', '2.5'],
     ['--rate', '0'],
     ['--rate', '-3'],
     ['--rate', 'fast'],
@@ -72,6 +92,22 @@ describe('usage', () => {
     expect(exitCode).toBe(2);
     expect(errors).toContain(flag);
     expect(errors).toContain('Expected');
+  });
+
+  test.each([
+    [['--sender', 'stripe'], 'violet, propexo, synctec, standard'],
+    [['--sender', 'propexo'], 'Expected a scenario of propexo (first-sync, daily, long-sync, failures-rise), got "onboarding"'],
+    [['--merchant', '2147483647', '--merchants', '2'], 'Expected a whole number from 1 to 2147483647'],
+  ])('onboarding %j is refused, and it is said what was expected', async (args, words) => {
+    const { exitCode, errors } = await run(['simulate', 'onboarding', ...args]);
+    expect(exitCode).toBe(2);
+    expect(errors).toContain(words);
+  });
+
+  test.each(['', ' ', '_', '-x', 'a b', 'a\nb', 'é', 'x'.repeat(151)])('%j is no merchant of Propexo', async (merchant) => {
+    const { exitCode, errors } = await run(['simulate', 'daily', '--sender', 'propexo', `--merchant=${merchant}`]);
+    expect(exitCode).toBe(2);
+    expect(errors).toContain('Expected 1 to 150 letters');
   });
 
   test.each([
@@ -95,6 +131,16 @@ describe('finding the running set', () => {
     expect(errors).not.toContain('    at ');
   });
 
+  test.each([
+    ['daily', 'propexo', 'PROPEXO_WEBHOOK_SECRET'],
+    ['products', 'synctec', 'SYNCTEC_WEBHOOK_SECRET'],
+    ['events', 'standard', 'STANDARD_WEBHOOKS_SECRET'],
+  ])('%s of %s wants %s', async (scenario, sender, variable) => {
+    const { exitCode, errors } = await run(['simulate', scenario, '--sender', sender], secrets);
+    expect(exitCode).toBe(1);
+    expect(errors).toContain(`Expected ${variable} in the environment`);
+  });
+
   test('where nothing listens asks whether it is running', async () => {
     const gone = await startReceiver(() => ({ status: 200 }));
     await gone.close();
@@ -112,11 +158,10 @@ describe('finding the running set', () => {
     fs.writeFileSync(path.join(folder, 'development.env'), '# made\nVIOLET_APP_SECRET=dev-secret\nCONSOLE_TOKEN=dev-token\n', {
       mode: 0o600,
     });
-    expect(findRunningSet({ SYNCLINE_DATA_DIR: folder }, none)).toEqual({
+    expect(findRunningSet({ SYNCLINE_DATA_DIR: folder }, simulatedSenders.violet, none)).toEqual({
       ingressUrl: 'http://127.0.0.1:1',
       consoleUrl: 'http://127.0.0.1:2',
-      secret: 'dev-secret',
-      signatureEncoding: 'base64',
+      settings: { secrets: ['dev-secret'], signatureEncoding: 'base64' },
       token: 'dev-token',
     });
     const env = {
@@ -125,11 +170,10 @@ describe('finding the running set', () => {
       CONSOLE_TOKEN: 'own',
       VIOLET_SIGNATURE_ENCODING: 'hex',
     };
-    expect(findRunningSet(env, { ingressUrl: 'http://127.0.0.1:3', consoleUrl: undefined })).toEqual({
+    expect(findRunningSet(env, simulatedSenders.violet, { ingressUrl: 'http://127.0.0.1:3', consoleUrl: undefined })).toEqual({
       ingressUrl: 'http://127.0.0.1:3',
       consoleUrl: 'http://127.0.0.1:2',
-      secret: 'new',
-      signatureEncoding: 'hex',
+      settings: { secrets: ['new', 'old'], signatureEncoding: 'hex' },
       token: 'own',
     });
   });
@@ -139,7 +183,7 @@ describe('finding the running set', () => {
     (text) => {
       const folder = temporaryFolder();
       fs.writeFileSync(path.join(folder, 'running.json'), text);
-      expect(findRunningSet({ SYNCLINE_DATA_DIR: folder, ...secrets }, none)).toMatchObject({
+      expect(findRunningSet({ SYNCLINE_DATA_DIR: folder, ...secrets }, simulatedSenders.violet, none)).toMatchObject({
         ingressUrl: 'http://127.0.0.1:8080',
         consoleUrl: 'http://127.0.0.1:8082',
       });
@@ -147,7 +191,9 @@ describe('finding the running set', () => {
   );
 
   test.each([{ VIOLET_APP_SECRET: ',,' }, { VIOLET_SIGNATURE_ENCODING: 'rot13' }])('refuses %j', (env) => {
-    expect(() => findRunningSet({ SYNCLINE_DATA_DIR: temporaryFolder(), ...secrets, ...env }, none)).toThrow(CommandFailure);
+    expect(() =>
+      findRunningSet({ SYNCLINE_DATA_DIR: temporaryFolder(), ...secrets, ...env }, simulatedSenders.violet, none),
+    ).toThrow(CommandFailure);
   });
 });
 
@@ -200,11 +246,37 @@ describe('what is shown', () => {
   });
 
   test('a verdict lists at most twenty differences and counts the rest', () => {
-    expect(verdict([])).toMatch(/^As expected/);
-    const text = verdict(Array.from({ length: 25 }, (_item, index) => `difference ${index}`));
-    expect(text).toContain('difference 19');
-    expect(text).not.toContain('difference 20');
-    expect(text).toContain('and 5 more');
+    const good = new Verdict(1);
+    good.add('7', []);
+    expect(good.text()).toMatch(/^As expected: state, entities and history match/);
+    const bad = new Verdict(1);
+    bad.add(
+      '7',
+      Array.from({ length: 25 }, (_item, index) => `difference ${index}`),
+    );
+    expect(bad.isAsExpected).toBe(false);
+    expect(bad.text()).toContain('difference 19');
+    expect(bad.text()).not.toContain('difference 20');
+    expect(bad.text()).toContain('and 5 more');
+  });
+
+  test('a verdict on many merchants is one line, with whose differences they are', () => {
+    const verdict = new Verdict(100);
+    for (let id = 1; id < 100; id += 1) verdict.add(String(id), []);
+    expect(verdict.isAsExpected).toBe(false);
+    verdict.add('100', []);
+    expect(verdict.text()).toBe('As expected: state, entities and history of 100 merchants match what was sent.');
+    const bad = new Verdict(3);
+    bad.add('a', []);
+    bad.add('b', ['connection: expected "connected"']);
+    bad.add(
+      'c',
+      Array.from({ length: 50 }, (_item, index) => `difference ${index}`),
+    );
+    expect(bad.text()).toMatch(/^Not as expected: 2 of 3 merchants /);
+    expect(bad.text()).toContain('b: connection: expected');
+    expect(bad.text().split('\n')).toHaveLength(22);
+    expect(bad.text()).toContain('… and 31 more');
   });
 
   test('a summary says what stands still and why', () => {

@@ -10,13 +10,22 @@ export interface ReceivedRequest {
 }
 
 /** What to answer; `hang up` closes the connection without an answer. */
-export type Reply = 'hang up' | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: unknown };
+export type Reply =
+  | 'hang up'
+  | {
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: unknown /** Closes the connection behind it. */;
+      readonly cut?: boolean;
+    };
 
 export interface Receiver {
   readonly url: string;
   readonly received: ReceivedRequest[];
   /** The most requests that were open at the same time. */
   mostAtOnce(): number;
+  /** The connections opened so far. */
+  connections(): number;
   close(): Promise<void>;
 }
 
@@ -46,10 +55,16 @@ export async function startReceiver(
       return;
     }
     const text = typeof given.body === 'string' ? given.body : JSON.stringify(given.body ?? {});
-    response.writeHead(given.status, { 'Content-Type': 'application/json', ...given.headers }).end(text);
+    response.writeHead(given.status, { 'Content-Type': 'application/json', ...given.headers });
+    if (given.cut === true) response.write(text, () => request.socket.destroy());
+    else response.end(text);
   };
   const server = http.createServer((request, response) => {
     answer(request, response).catch(() => request.socket.destroy());
+  });
+  let connections = 0;
+  server.on('connection', () => {
+    connections += 1;
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -60,6 +75,7 @@ export async function startReceiver(
     url: `http://127.0.0.1:${port}`,
     received,
     mostAtOnce: () => mostAtOnce,
+    connections: () => connections,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,32 +1,38 @@
 import { createHmac } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { CommandFailure, Interrupted } from '../src/failure';
-import type { PlannedEvent } from '../src/scenarios';
-import { createSender, requireIngress, type SenderSettings } from '../src/sender';
+import { createIngressClient, type IngressClient, type IngressClientSettings, requireIngress } from '../src/ingress-client';
+import { type PlannedEvent, simulatedSenders } from '../src/senders';
 import { createTestClock, type Receiver, type Reply, startReceiver } from './receiver';
 
 const SECRET = 'a secret of the tests';
 const event: PlannedEvent = {
   topic: 'OFFER_ADDED',
   entityId: 42,
+  date: 0,
   body: () => ({ id: 42, merchant_id: 7, name: 'Crème – ⛰' }),
   reason: 'Because',
 };
 const taken: Reply = { status: 202, body: { status: 'accepted', eventId: 'e1', lane: 'violet:7' } };
 
 let receiver: Receiver | undefined;
+let client: IngressClient | undefined;
 afterEach(async () => {
+  client?.close();
+  client = undefined;
   await receiver?.close();
   receiver = undefined;
 });
 
-async function settingsFor(reply: (count: number) => Reply, changes: Partial<SenderSettings> = {}) {
+async function settingsFor(reply: (count: number) => Reply, changes: Partial<IngressClientSettings> = {}) {
   receiver = await startReceiver((_request, count) => reply(count));
   const clock = createTestClock();
   const retries: { reason: string; delayMs: number }[] = [];
-  const settings: SenderSettings = {
+  const settings: IngressClientSettings = {
     ingressUrl: receiver.url,
-    secret: SECRET,
-    signatureEncoding: 'base64',
+    source: 'violet',
+    secretVariable: 'VIOLET_APP_SECRET',
+    connections: 4,
     clock,
     signal: new AbortController().signal,
     onRetry: ({ reason, delayMs }) => retries.push({ reason, delayMs }),
@@ -35,11 +41,25 @@ async function settingsFor(reply: (count: number) => Reply, changes: Partial<Sen
   return { receiver, clock, retries, settings };
 }
 
+/** Sends one event as Violet does, and gives the word of the answer that took it. */
+async function send(
+  settings: IngressClientSettings,
+  {
+    sent = event,
+    eventId = 'e1',
+    signatureEncoding = 'base64',
+  }: { sent?: PlannedEvent; eventId?: string; signatureEncoding?: 'base64' | 'hex' } = {},
+): Promise<string> {
+  client ??= createIngressClient(settings);
+  const written = () => simulatedSenders.violet.write(sent, { eventId }, { secrets: [SECRET], signatureEncoding }, 0);
+  return (await client.deliver(written)).status;
+}
+
 test.each(['base64', 'hex'] as const)(
   'a delivery is signed over its raw bytes (%s) and says what it is',
   async (signatureEncoding) => {
-    const { receiver: at, settings } = await settingsFor(() => taken, { signatureEncoding });
-    expect(await createSender(settings).send(event, 'e1')).toBe('accepted');
+    const { receiver: at, settings } = await settingsFor(() => taken);
+    expect(await send(settings, { signatureEncoding })).toBe('accepted');
     const [request] = at.received;
     const body = request?.body ?? Buffer.alloc(0);
     expect(request?.method).toBe('POST');
@@ -60,10 +80,9 @@ test.each(['base64', 'hex'] as const)(
 
 test('a topic has one webhook id, and two topics have two', async () => {
   const { receiver: at, settings } = await settingsFor(() => taken);
-  const sender = createSender(settings);
-  await sender.send(event, 'e1');
-  await sender.send(event, 'e2');
-  await sender.send({ ...event, topic: 'OFFER_UPDATED' }, 'e3');
+  await send(settings, { eventId: 'e1' });
+  await send(settings, { eventId: 'e2' });
+  await send(settings, { eventId: 'e3', sent: { ...event, topic: 'OFFER_UPDATED' } });
   const [first, second, third] = at.received.map(({ headers }) => headers['x-violet-webhook-id']);
   expect(first).toBe(second);
   expect(third).not.toBe(first);
@@ -74,7 +93,7 @@ test.each([
   [202, 'quarantined'],
 ])('%i %s is an answer that takes the event', async (status, word) => {
   const { settings } = await settingsFor(() => ({ status, body: { status: word, eventId: 'e1' } }));
-  expect(await createSender(settings).send(event, 'e1')).toBe(word);
+  expect(await send(settings)).toBe(word);
 });
 
 describe('an event that is not taken', () => {
@@ -85,7 +104,7 @@ describe('an event that is not taken', () => {
       body: { error: { code: 'unavailable', message: 'no' } },
     };
     const { receiver: at, clock, retries, settings } = await settingsFor((count) => (count <= 2 ? refused : taken));
-    expect(await createSender(settings).send(event, 'e1')).toBe('accepted');
+    expect(await send(settings)).toBe('accepted');
     expect(clock.slept).toEqual([7_000, 7_000]);
     expect(retries).toEqual([
       { reason: 'answer 503', delayMs: 7_000 },
@@ -98,19 +117,19 @@ describe('an event that is not taken', () => {
 
   test.each([500, 502, 504, 429])('with %i is sent again after a second', async (status) => {
     const { clock, settings } = await settingsFor((count) => (count === 1 ? { status } : taken));
-    expect(await createSender(settings).send(event, 'e1')).toBe('accepted');
+    expect(await send(settings)).toBe('accepted');
     expect(clock.slept).toEqual([1_000]);
   });
 
   test('because the connection broke is sent again', async () => {
     const { retries, settings } = await settingsFor((count) => (count === 1 ? 'hang up' : taken));
-    expect(await createSender(settings).send(event, 'e1')).toBe('accepted');
+    expect(await send(settings)).toBe('accepted');
     expect(retries).toHaveLength(1);
   });
 
   test('is given up after ten attempts', async () => {
     const { receiver: at, settings } = await settingsFor(() => ({ status: 503 }));
-    await expect(createSender(settings).send(event, 'e1')).rejects.toThrow('within 10 attempts, got answer 503');
+    await expect(send(settings)).rejects.toThrow('within 10 attempts, got answer 503');
     expect(at.received).toHaveLength(10);
   });
 
@@ -122,18 +141,18 @@ describe('an event that is not taken', () => {
     [415, 'got 415'],
   ])('with %i is not sent again, and the failure says what to do: %s', async (status, advice) => {
     const { receiver: at, settings } = await settingsFor(() => ({ status }));
-    const sending = createSender(settings).send(event, 'e1');
+    const sending = send(settings);
     await expect(sending).rejects.toBeInstanceOf(CommandFailure);
     await expect(sending).rejects.toThrow(advice);
     await expect(sending).rejects.not.toThrow(SECRET);
     expect(at.received).toHaveLength(1);
   });
 
-  test.each([{}, 'no JSON', null, [], { status: 'ok' }])(
+  test.each([{}, 'no JSON', null, [], { status: 'ok' }, { status: 'accepted' }])(
     'by something else that answers 200 with %j is a failure',
     async (body) => {
       const { settings } = await settingsFor(() => ({ status: 200, body }));
-      await expect(createSender(settings).send(event, 'e1')).rejects.toThrow('Check --ingress');
+      await expect(send(settings)).rejects.toThrow('Check --ingress');
     },
   );
 
@@ -146,9 +165,29 @@ describe('an event that is not taken', () => {
       },
       { signal: stopping.signal },
     );
-    await expect(createSender(settings).send(event, 'e1')).rejects.toBeInstanceOf(Interrupted);
+    await expect(send(settings)).rejects.toBeInstanceOf(Interrupted);
     expect(at.received).toHaveLength(1);
   });
+});
+
+test('deliveries one after the other share a connection, and many at once no more than they may', async () => {
+  const { signal } = new AbortController();
+  setMaxListeners(0, signal);
+  const { receiver: at, settings } = await settingsFor(() => taken, { connections: 3, signal });
+  await send(settings);
+  await send(settings);
+  expect(at.connections()).toBe(1);
+  await Promise.all(Array.from({ length: 20 }, (_item, index) => send(settings, { eventId: `m${index}` })));
+  expect(at.connections()).toBeLessThanOrEqual(3);
+  expect(at.received).toHaveLength(22);
+});
+
+test('an answer cut off in the middle takes nothing: the delivery is repeated', async () => {
+  const { retries, settings } = await settingsFor((count) =>
+    count === 1 ? { status: 202, headers: { 'Content-Length': '500' }, body: taken, cut: true } : taken,
+  );
+  expect(await send(settings)).toBe('accepted');
+  expect(retries).toHaveLength(1);
 });
 
 describe('looking for the ingress', () => {

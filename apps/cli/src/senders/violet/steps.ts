@@ -1,26 +1,17 @@
-import { entityIdOf, type OfferState, type Payloads } from '../payloads';
-import type { Phase, PlannedEvent } from './scenario';
+import { type Phase, type PlannedEvent, single } from '../simulated-sender';
+import { entityIdOf, type OfferState, type Payloads } from './payloads';
 
 // The steps that flows are put together from.
 
-/** The numbers from 1 to `count`. */
-export function numbersTo(count: number): number[] {
-  return Array.from({ length: count }, (_item, index) => index + 1);
-}
-
-/** A phase of a single event: a barrier between the phases around it. */
-export function single(event: PlannedEvent): Phase {
-  return { name: event.topic, events: [event] };
-}
-
 export function merchantEvent(
   payloads: Payloads,
-  topic: 'MERCHANT_CONNECTED' | 'MERCHANT_COMPLETE' | 'MERCHANT_ENABLED' | 'MERCHANT_DISABLED',
+  topic: `MERCHANT_${'CONNECTED' | 'COMPLETE' | 'ENABLED' | 'DISABLED' | 'DISCONNECTED'}`,
   reason?: string,
 ): PlannedEvent {
   return {
     topic,
     entityId: payloads.merchantId,
+    date: payloads.date,
     body: () => payloads.merchant(topic === 'MERCHANT_DISABLED' ? 'DISABLED' : 'ACTIVE'),
     ...(reason !== undefined && { reason }),
   };
@@ -35,6 +26,7 @@ export function offerEvents(payloads: Payloads, topic: keyof typeof offerStates,
   return numbers.map((number) => ({
     topic,
     entityId: entityIdOf(payloads.merchantId, number),
+    date: payloads.date,
     body: () => payloads.offer(number, offerStates[topic]),
   }));
 }
@@ -45,6 +37,36 @@ export interface SyncCounts {
   readonly synced: number;
 }
 
+/** One event of a product sync. */
+export function productSyncEvent(
+  payloads: Payloads,
+  run: number,
+  what: 'STARTED' | 'COMPLETED' | 'FAILED',
+  counts: SyncCounts,
+): PlannedEvent {
+  const body = payloads.productSync(run, what === 'STARTED' ? 'IN_PROGRESS' : what, counts);
+  return { topic: `PRODUCT_SYNC_${what}`, entityId: Number(body.id), date: payloads.date, body: () => body };
+}
+
+/** One event of a collection sync. */
+export function collectionSyncEvent(payloads: Payloads, what: 'STARTED' | 'COMPLETED'): PlannedEvent {
+  const body = payloads.collectionSync(1, what === 'STARTED' ? 'IN_PROGRESS' : what);
+  return { topic: `COLLECTION_SYNC_${what}`, entityId: Number(body.id), date: payloads.date, body: () => body };
+}
+
+export function collectionEvents(
+  payloads: Payloads,
+  topic: 'COLLECTION_CREATED' | 'COLLECTION_UPDATED',
+  numbers: readonly number[],
+): PlannedEvent[] {
+  return numbers.map((number) => ({
+    topic,
+    entityId: entityIdOf(payloads.merchantId, number),
+    date: payloads.date,
+    body: () => payloads.collection(number),
+  }));
+}
+
 /** PRODUCT_SYNC_STARTED, the changes at once, and how it ended. Without changes the middle phase is left out. */
 export function productSync(
   payloads: Payloads,
@@ -53,13 +75,10 @@ export function productSync(
   { total, synced }: SyncCounts,
   end: 'COMPLETED' | 'FAILED' = 'COMPLETED',
 ): Phase[] {
-  const started = payloads.productSync(run, 'IN_PROGRESS', { total, synced: 0 });
-  const ended = payloads.productSync(run, end, { total, synced });
-  const entityId = Number(started.id);
   return [
-    single({ topic: 'PRODUCT_SYNC_STARTED', entityId, body: () => started }),
+    single(productSyncEvent(payloads, run, 'STARTED', { total, synced: 0 })),
     ...(changes.length > 0 ? [{ name: 'offers', events: changes }] : []),
-    single({ topic: `PRODUCT_SYNC_${end}`, entityId, body: () => ended }),
+    single(productSyncEvent(payloads, run, end, { total, synced })),
   ];
 }
 
@@ -69,16 +88,10 @@ export function collectionSync(
   topic: 'COLLECTION_CREATED' | 'COLLECTION_UPDATED',
   numbers: readonly number[],
 ): Phase[] {
-  const started = payloads.collectionSync(1, 'IN_PROGRESS');
-  const entityId = Number(started.id);
-  const events = numbers.map((number) => ({
-    topic,
-    entityId: entityIdOf(payloads.merchantId, number),
-    body: () => payloads.collection(number),
-  }));
+  const events = collectionEvents(payloads, topic, numbers);
   return [
-    single({ topic: 'COLLECTION_SYNC_STARTED', entityId, body: () => started }),
+    single(collectionSyncEvent(payloads, 'STARTED')),
     ...(events.length > 0 ? [{ name: 'collections', events }] : []),
-    single({ topic: 'COLLECTION_SYNC_COMPLETED', entityId, body: () => payloads.collectionSync(1, 'COMPLETED') }),
+    single(collectionSyncEvent(payloads, 'COMPLETED')),
   ];
 }

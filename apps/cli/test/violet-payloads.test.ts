@@ -1,13 +1,13 @@
+import { type Body, eventIn, type Phase } from '../src/senders';
+import { violetScenarios as scenarios } from '../src/senders/violet';
 import {
   createPayloads,
   ENTITIES_MAX,
-  type Entity,
   entityIdOf,
   entityNumberOf,
   MERCHANT_ID_MAX,
   violetDate,
-} from '../src/payloads';
-import { type Phase, scenarios } from '../src/scenarios';
+} from '../src/senders/violet/payloads';
 import { violetEventNames, violetSchema } from './violet-schemas';
 
 const NOW = Date.UTC(2026, 2, 4, 5, 6, 7, 890);
@@ -38,7 +38,7 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
   test.each(Object.entries(presents))('for %s sends only bodies that Violet could send, with known topics', (_name, present) => {
     const topics = violetEventNames();
     for (const { events } of phasesOf(name, present)) {
-      for (const event of events) {
+      for (const event of events.map(eventIn)) {
         expect(topics).toContain(event.topic);
         const validate = schemaOf(event.topic);
         expect({ valid: validate(event.body()), topic: event.topic, errors: validate.errors }).toEqual({
@@ -52,7 +52,7 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
 
   test('names the merchant in every body', () => {
     for (const { events } of phasesOf(name, presents['a merchant with a catalogue'])) {
-      for (const event of events) {
+      for (const event of events.map(eventIn)) {
         const body = event.body();
         expect(event.topic.startsWith('MERCHANT_') ? body.id : body.merchant_id).toBe(10_042);
       }
@@ -70,7 +70,7 @@ test('the schemas refuse a property that the sender does not have, a missing one
 });
 
 describe('bodies', () => {
-  const bodies = (settings: { merchantId?: number; seed?: number; now?: number } = {}): Entity[] => {
+  const bodies = (settings: { merchantId?: number; seed?: number; now?: number } = {}): Body[] => {
     const payloads = createPayloads({ merchantId: 10_042, seed: 1, now: NOW, ...settings });
     return [
       payloads.offer(1),

@@ -1,6 +1,10 @@
 import * as fc from 'fast-check';
-import { createPayloads } from '../src/payloads';
-import { type Phase, scenarios } from '../src/scenarios';
+import { eventIn, type Phase } from '../src/senders';
+import { violetScenarios } from '../src/senders/violet';
+import { createPayloads } from '../src/senders/violet/payloads';
+
+/** The flows as they are meant to be. */
+const scenarios = violetScenarios.filter(({ name }) => name !== 'untidy');
 
 const numbers = fc
   .uniqueArray(fc.integer({ min: 1, max: 2_000 }), { maxLength: 200 })
@@ -13,21 +17,23 @@ const settings = fc.record({
 });
 
 function planOf(name: string, { seed, present, wanted }: typeof settings extends fc.Arbitrary<infer T> ? T : never): Phase[] {
-  const scenario = scenarios.find((candidate) => candidate.name === name);
+  const scenario = violetScenarios.find((candidate) => candidate.name === name);
   if (scenario === undefined) throw new RangeError(name);
   return scenario.plan({ payloads: createPayloads({ merchantId: 7, seed, now: 1_700_000_000_000 }), present, wanted, seed });
 }
 
+const phasesOf = (...of: Parameters<typeof planOf>) => planOf(...of).map(({ events }) => events.map(eventIn));
+
 /** The topics in order, those of a phase of several events once each and sorted. */
 function shapeOf(phases: readonly Phase[]): string[] {
-  return phases.flatMap(({ events }) => [...new Set(events.map(({ topic }) => topic))].toSorted());
+  return phases.flatMap(({ events }) => [...new Set(events.map((event) => eventIn(event).topic))].toSorted());
 }
 
 describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
   test('touches each entity at most once in a phase, so that the order within it does not matter', () => {
     fc.assert(
       fc.property(settings, (setting) => {
-        for (const { events } of planOf(name, setting)) {
+        for (const events of phasesOf(name, setting)) {
           expect(events.length).toBeGreaterThan(0);
           const touched = events.map(({ topic, entityId }) => `${topic.split('_')[0]} ${entityId}`);
           expect(new Set(touched).size).toBe(touched.length);
@@ -39,7 +45,7 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
   test('puts every sync and merchant event into a phase of its own', () => {
     fc.assert(
       fc.property(settings, (setting) => {
-        for (const { events } of planOf(name, setting)) {
+        for (const events of phasesOf(name, setting)) {
           if (events.some(({ topic }) => /_SYNC_|^MERCHANT_/.test(topic))) expect(events).toHaveLength(1);
         }
       }),
@@ -50,7 +56,7 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
     fc.assert(
       fc.property(settings, (setting) => {
         let open = false;
-        for (const { topic } of planOf(name, setting).flatMap(({ events }) => events)) {
+        for (const { topic } of phasesOf(name, setting).flat()) {
           if (topic === 'PRODUCT_SYNC_STARTED') open = true;
           if (topic === 'PRODUCT_SYNC_COMPLETED' || topic === 'PRODUCT_SYNC_FAILED') open = false;
           if (topic.startsWith('OFFER_')) expect(open).toBe(true);
@@ -63,8 +69,8 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
   test('ends its last product sync as completed, with the counts of a whole catalogue', () => {
     fc.assert(
       fc.property(settings, (setting) => {
-        const last = planOf(name, setting)
-          .flatMap(({ events }) => events)
+        const last = phasesOf(name, setting)
+          .flat()
           .findLast(({ topic }) => topic.startsWith('PRODUCT_SYNC_'));
         expect(last?.topic).toBe('PRODUCT_SYNC_COMPLETED');
         const body = last?.body();
@@ -77,7 +83,7 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
     fc.assert(
       fc.property(settings, (setting) => {
         const bodies = () =>
-          planOf(name, setting).map(({ events }) => events.slice(0, 3).map((event) => [event.topic, event.body()]));
+          phasesOf(name, setting).map((events) => events.slice(0, 3).map((event) => [event.topic, event.body()]));
         expect(bodies()).toEqual(bodies());
       }),
       { numRuns: 20 },
@@ -106,7 +112,7 @@ test('onboarding of an empty shop has syncs without anything between', () => {
   const phases = planOf('onboarding', { seed: 1, present: empty, wanted: { offers: 0, collections: 0 } });
   expect(
     phases
-      .flatMap(({ events }) => events.map(({ topic }) => topic))
+      .flatMap(({ events }) => events.map((event) => eventIn(event).topic))
       .filter((topic) => /^(OFFER|COLLECTION)_(ADDED|CREATED)/.test(topic)),
   ).toEqual([]);
 });
@@ -116,8 +122,8 @@ test('a scheduled sync changes, removes and adds offers of the catalogue that is
     fc.property(settings, (setting) => {
       fc.pre(setting.present.offers.length > 1);
       const held = new Set(setting.present.offers.map((number) => 7 * 1_000_000 + number));
-      const events = planOf('scheduled', setting).flatMap(({ events: inPhase }) => inPhase);
-      const idsOf = (topic: string) => events.filter((event) => event.topic === topic).map(({ entityId }) => entityId);
+      const events = phasesOf('scheduled', setting).flat();
+      const idsOf = (topic: string) => events.filter((event) => event.topic === topic).map(({ entityId }) => Number(entityId));
       expect(idsOf('OFFER_UPDATED').every((id) => held.has(id))).toBe(true);
       expect(idsOf('OFFER_REMOVED').every((id) => held.has(id))).toBe(true);
       expect(idsOf('OFFER_ADDED').some((id) => held.has(id))).toBe(false);
@@ -125,6 +131,21 @@ test('a scheduled sync changes, removes and adds offers of the catalogue that is
       const last = events.at(-1)?.body();
       expect(last?.total_products).toBe(held.size - idsOf('OFFER_REMOVED').length + idsOf('OFFER_ADDED').length);
     }),
+  );
+});
+
+test('the untidy flow is the same for the same setting, and each of its resends is of an event that it sends', () => {
+  fc.assert(
+    fc.property(settings, (setting) => {
+      const phases = planOf('untidy', setting);
+      const sent = new Set(phases.flatMap(({ events }) => events.filter((event) => !('copyOf' in event))));
+      const copies = phases.flatMap(({ events }) => events.flatMap((event) => ('copyOf' in event ? [event.copyOf] : [])));
+      expect(copies.length).toBeGreaterThan(1);
+      expect(copies.every((event) => sent.has(event))).toBe(true);
+      const bodies = () => phasesOf('untidy', setting).map((events) => events.slice(0, 3).map((event) => event.body()));
+      expect(bodies()).toEqual(bodies());
+    }),
+    { numRuns: 20 },
   );
 });
 
@@ -157,5 +178,7 @@ test('a merchant that is disabled and enabled again says why, and is synced anew
     'COLLECTION_UPDATED',
     'COLLECTION_SYNC_COMPLETED',
   ]);
-  for (const index of [0, 1]) expect(phases[index]?.events[0]?.reason).toMatch(/\S/);
+  for (const { events } of phases.slice(0, 2)) {
+    for (const event of events) expect(eventIn(event).reason).toMatch(/\S/);
+  }
 });

@@ -1,7 +1,5 @@
-import { randomOf } from './random';
-
-/** A body as Violet sends it. */
-export type Entity = Readonly<Record<string, unknown>>;
+import { randomOf } from '@syncline/runtime';
+import type { Body } from '../simulated-sender';
 
 /** Entities of one merchant that a run can name: their ids are made of the merchant's id and these numbers, from 1. */
 export const ENTITIES_MAX = 100_000;
@@ -15,11 +13,15 @@ export type OfferState = 'original' | 'changed' | 'removed';
 /** Makes the bodies of one run. The same merchant, seed and time give the same bodies. */
 export interface Payloads {
   readonly merchantId: number;
-  merchant(status: 'ACTIVE' | 'DISABLED'): Entity;
-  offer(number: number, state?: OfferState): Entity;
-  collection(number: number): Entity;
-  productSync(run: number, status: SyncStatus, counts: { total: number; synced: number }): Entity;
-  collectionSync(run: number, status: SyncStatus): Entity;
+  /** When what they tell of happened, in epoch milliseconds. */
+  readonly date: number;
+  /** The bodies of so many steps of the run later. */
+  later(steps: number): Payloads;
+  merchant(status: 'ACTIVE' | 'DISABLED'): Body;
+  offer(number: number, state?: OfferState): Body;
+  collection(number: number): Body;
+  productSync(run: number, status: SyncStatus, counts: { total: number; synced: number }): Body;
+  collectionSync(run: number, status: SyncStatus): Body;
 }
 
 export type SyncStatus = 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
@@ -27,8 +29,10 @@ export type SyncStatus = 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
 export interface PayloadSettings {
   readonly merchantId: number;
   readonly seed: number;
-  /** The run's time in epoch milliseconds: every entity was last modified then. */
+  /** The time of it all in epoch milliseconds: every entity was last modified then. */
   readonly now: number;
+  /** What lies between two steps of the run, in milliseconds; none unless given. */
+  readonly stepMs?: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -47,7 +51,7 @@ const adjectives = [
   'Classic',
   'Northern',
   'Daily',
-];
+] as const;
 const products = [
   { noun: 'Runner', category: 'Footwear > Running', prices: [6_999, 14_999] },
   { noun: 'Sneaker', category: 'Footwear > Lifestyle', prices: [5_499, 12_999] },
@@ -56,9 +60,9 @@ const products = [
   { noun: 'Jacket', category: 'Apparel > Outerwear', prices: [8_999, 24_999] },
   { noun: 'Backpack', category: 'Accessories > Bags', prices: [4_499, 15_999] },
 ] as const;
-const colours = ['Black', 'Sand', 'Indigo', 'Moss', 'Crème', 'Rust'];
-const vendors = ['Fjord & Field', 'Halden', 'Ostra', 'Kite Works', 'Møller'];
-const sizes = ['Small', 'Medium', 'Large'];
+const colours = ['Black', 'Sand', 'Indigo', 'Moss', 'Crème', 'Rust'] as const;
+const vendors = ['Fjord & Field', 'Halden', 'Ostra', 'Kite Works', 'Møller'] as const;
+const sizes = ['Small', 'Medium', 'Large'] as const;
 const collectionNames = [
   'New Arrivals',
   'Summer Sale',
@@ -67,7 +71,7 @@ const collectionNames = [
   'Gifts under $50',
   'Rain Ready',
   'Made to Last',
-];
+] as const;
 
 /** The id of a merchant's offer or collection; every id made from it stays a safe integer. */
 export function entityIdOf(merchantId: number, number: number): number {
@@ -80,7 +84,8 @@ export function entityNumberOf(merchantId: number, entityId: number): number | u
   return Number.isInteger(number) && number >= 1 && number <= ENTITIES_MAX ? number : undefined;
 }
 
-export function createPayloads({ merchantId, seed, now }: PayloadSettings): Payloads {
+export function createPayloads(settings: PayloadSettings): Payloads {
+  const { merchantId, seed, now, stepMs = 0 } = settings;
   const store = randomOf('merchant', seed, merchantId);
   const name = `${store.pick(adjectives)} ${store.pick(['Goods', 'Supply', 'Outfitters', 'Mercantile'])}`;
   const handle = handleOf(name);
@@ -88,6 +93,8 @@ export function createPayloads({ merchantId, seed, now }: PayloadSettings): Payl
 
   return {
     merchantId,
+    date: now,
+    later: (steps) => createPayloads({ ...settings, now: now + steps * stepMs }),
     merchant: (status) => ({
       id: merchantId,
       merchant_name: name,
@@ -163,9 +170,9 @@ function offerOf(
   { merchantId, seed, now, seller, handle }: PayloadSettings & { seller: string; handle: string },
   number: number,
   state: OfferState,
-): Entity {
+): Body {
   const random = randomOf('offer', seed, merchantId, number);
-  const product = random.pick(products);
+  const product = random.pick<(typeof products)[number]>(products);
   const colour = random.pick(colours);
   const name = `${random.pick(adjectives)} ${product.noun} ${colour}`;
   const vendor = random.pick(vendors);

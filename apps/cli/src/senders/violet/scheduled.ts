@@ -1,13 +1,14 @@
-import { ENTITIES_MAX } from '../payloads';
-import { randomOf } from '../random';
-import type { Scenario } from './scenario';
-import { numbersTo, offerEvents, productSync } from './steps';
+import { randomOf } from '@syncline/runtime';
+import { numbersTo } from '../simulated-sender';
+import { ENTITIES_MAX } from './payloads';
+import type { VioletScenario } from './scenario';
+import { offerEvents, productSync } from './steps';
 
 const REMOVED_SHARE = 0.02;
 const ADDED_SHARE = 0.02;
 const UPDATED_SHARE = 0.2;
 
-export const scheduled: Scenario = {
+export const scheduled: VioletScenario = {
   name: 'scheduled',
   summary: 'a later daily sync: some offers change, a few leave, a few are new',
   plan({ payloads, present, wanted, seed }) {

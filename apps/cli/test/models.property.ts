@@ -1,0 +1,121 @@
+import { documentCollections, merchantStatusOf } from '@syncline/catalog';
+import { randomOf } from '@syncline/runtime';
+import * as fc from 'fast-check';
+import { MerchantLane } from '../../../packages/catalog/test/merchant-lane';
+import type { Merchant } from '../src/console-client';
+import { deliveryPlanOf } from '../src/delivery-plan';
+import { merchantDifferences } from '../src/expectation';
+import { type Before, type PlannedEvent, type SimulatedSender, simulatedSenders, STEPS_MAX } from '../src/senders';
+
+// The simulator's models and the catalogue know nothing of one another, and must agree on every order of every scenario's events.
+
+const NOW = Date.UTC(2026, 2, 4, 5, 6, 7);
+const STEP_MS = 1_000;
+const nothing: Before = { merchant: undefined, offerIds: [], collectionIds: [] };
+
+/** A merchant over the real handlers, in memory. */
+class Applied {
+  readonly lane = new MerchantLane();
+  readonly #sender: SimulatedSender;
+  readonly #merchantId: string;
+  #receivedAt = NOW;
+
+  constructor(sender: SimulatedSender, merchantId: string) {
+    this.#sender = sender;
+    this.#merchantId = merchantId;
+  }
+
+  apply(event: PlannedEvent): Promise<string> {
+    this.#receivedAt += 10;
+    return this.lane.apply(event.topic, event.body(), {
+      source: this.#sender.source,
+      merchantId: this.#merchantId,
+      receivedAt: this.#receivedAt,
+    });
+  }
+
+  /** As the console would show it. */
+  merchant(): Merchant {
+    const { source } = this.#sender;
+    const count = (collection: string) => ({ count: this.lane.ids(collection).length });
+    const shown = {
+      source,
+      merchantId: this.#merchantId,
+      ...merchantStatusOf(this.lane.document('merchant', 'status')),
+      offers: count(documentCollections.offers),
+      collections: count(documentCollections.collections),
+      lane: { state: 'idle', depth: 0, headAttempts: 0, nextAttemptAt: null },
+    };
+    return JSON.parse(JSON.stringify(shown)) as Merchant;
+  }
+
+  before(): Before {
+    const ids = (collection: string) => this.lane.ids(collection).map(Number);
+    return {
+      merchant: this.merchant(),
+      offerIds: ids(documentCollections.offers),
+      collectionIds: ids(documentCollections.collections),
+    };
+  }
+}
+
+async function play(
+  sender: SimulatedSender,
+  applied: Applied,
+  before: Before,
+  { name, shuffle, seed, startsAt }: { name: string; shuffle: number; seed: number; startsAt: number },
+): Promise<void> {
+  const scenario = sender.scenarios.find((candidate) => candidate.name === name);
+  const merchantId = sender.defaultMerchantId;
+  const present = { offers: before.offerIds, collections: before.collectionIds };
+  const setting = { merchantId, seed, startsAt, stepMs: STEP_MS, present, wanted: { offers: 7, collections: 3 } };
+  const plan = deliveryPlanOf(scenario?.plan(setting) ?? [], { duplicates: 0, shuffle }, randomOf(seed));
+  const model = sender.model(before);
+  const seen = new Set<number>();
+  for (const { event: place } of plan.phases.flat()) {
+    const event = plan.events[place];
+    // A resend is a duplicate, whichever of the two comes first.
+    if (event === undefined || seen.has(place)) continue;
+    seen.add(place);
+    const outcome = await applied.apply(event);
+    expect({ topic: event.topic, place, outcome: [outcome] }).toEqual({
+      topic: event.topic,
+      place,
+      outcome: model.apply(event).filter((wanted) => wanted === outcome),
+    });
+  }
+  const expected = model.expected();
+  expect(merchantDifferences(expected, applied.merchant())).toEqual([]);
+  for (const [kind, entities] of [
+    [documentCollections.offers, expected.offers],
+    [documentCollections.collections, expected.collections],
+  ] as const) {
+    for (const [id, event] of entities) {
+      if (event !== undefined) expect(applied.lane.document(kind, String(id))).toEqual(JSON.parse(JSON.stringify(event.body())));
+    }
+  }
+}
+
+describe.each(Object.values(simulatedSenders))('$source', (sender: SimulatedSender) => {
+  const names = sender.scenarios.map(({ name }) => name);
+
+  it('is understood alike by model and catalogue, in any order that a window of reordering gives, run after run', async () => {
+    const runs = fc.array(
+      fc.record({ name: fc.constantFrom(...names), shuffle: fc.integer({ min: 0, max: 40 }), seed: fc.nat() }),
+      { minLength: 1, maxLength: 4 },
+    );
+    await fc.assert(
+      fc.asyncProperty(runs, async (sequence) => {
+        const applied = new Applied(sender, sender.defaultMerchantId);
+        let before = nothing;
+        for (const [number, run] of sequence.entries()) {
+          // The dates of a run are newer than those of the run before it.
+          const startsAt = NOW + number * (STEPS_MAX + 1) * STEP_MS;
+          await play(sender, applied, before, { ...run, startsAt });
+          before = applied.before();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
