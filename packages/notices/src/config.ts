@@ -114,13 +114,13 @@ function fileSchema(env: Environment, cwd: string, allowed: ReadonlySet<string>)
     .strictObject({
       type: z.literal('slack'),
       url: secret.transform((value, context) => url(value.reveal(), context)),
-      template: templateField(escapeMrkdwn).optional(),
+      text: templateField(escapeMrkdwn).optional(),
       ...common,
       rate: rate.default({ perSecond: 1, burst: 5 }),
     })
     .transform(
       (read): MakeDestination =>
-        (name) => ({ ...subscriptionOf(name, read), type: 'slack', url: read.url, template: read.template }),
+        (name) => ({ ...subscriptionOf(name, read), type: 'slack', url: read.url, template: read.text }),
     );
   const webhook = z
     .strictObject({
@@ -133,8 +133,8 @@ function fileSchema(env: Environment, cwd: string, allowed: ReadonlySet<string>)
         .regex(/^[\w.+-]+\/[\w.+-]+(; ?charset=[\w-]+)?$/)
         .default('application/json'),
       template: z
-        .union([z.string(), z.array(z.string())], { error: 'expected a text, or its lines in an array' })
-        .transform((lines, context) => bodyTemplate([lines].flat().join('\n'), context))
+        .unknown()
+        .transform((value, context) => bodyTemplate(value, context))
         .optional(),
       ...common,
       rate: rate.optional(),
@@ -300,10 +300,17 @@ function templateField(escape: Escape) {
     .transform((text, context) => compiled(text, escape, context));
 }
 
-/** The template, once it is known whether it makes JSON: what is wrong with it is told together with everything else. */
-function bodyTemplate(text: string, context: Context): (isJson: boolean) => Template {
+/**
+ * A text, or an object of JSON whose texts are templates. It is compiled once it is known whether it makes JSON; what is wrong with it is told
+ * together with everything else.
+ */
+function bodyTemplate(value: unknown, context: Context): ((isJson: boolean) => Template) | undefined {
+  if (value === undefined) return undefined;
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (typeof value !== 'string' && !isObject) return refuse(context, 'expected a text, or an object of JSON');
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   compiled(text, escapeJson, context);
-  return (isJson) => compileTemplate(text, isJson ? escapeJson : (value) => value);
+  return (isJson) => compileTemplate(text, isJson ? escapeJson : (plain) => plain);
 }
 
 function compiled(text: string, escape: Escape, context: Context): Template {

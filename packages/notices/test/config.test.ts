@@ -151,6 +151,8 @@ test.each([
   [webhook({ contentType: 'text/plain' }), /^destinations\.hook\.template: expected a template for text\/plain/],
   [webhook({ contentType: 'text/plain\r\nx: y' }), /^destinations\.hook\.contentType/],
   [webhook({ template: '{{' }), /^destinations\.hook\.template: expected a mustache template/],
+  [webhook({ template: ['{}'] }), /^destinations\.hook\.template: expected a text, or an object of JSON/],
+  [webhook({ template: { a: ['{{{data.x}}}'] } }), /^destinations\.hook\.template: expected a template without values/],
   [webhook({ secret: 'in the file' }), /^destinations\.hook: expected no field secret/],
   [
     {
