@@ -11,4 +11,5 @@ export { type CatalogSettings, defaultSettings } from './settings';
 export * from './status';
 export * from './track';
 export { violetCollectionIdOf } from './violet/collections';
+export * from './violet/payloads';
 export * from './violet/schemas';
