@@ -41,6 +41,33 @@ function policyOf(patterns: z.output<typeof policyFile>): FailurePolicy {
   };
 }
 
+/** Credentials go to this URL: in the open only on this machine. */
+const apiUrl = z
+  .string()
+  .optional()
+  .transform((text, context) => {
+    if (text === undefined) return undefined;
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const isLocal = url?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
+    if (url !== undefined && (url.protocol === 'https:' || isLocal) && url.username === '' && url.search === '') return text;
+    context.addIssue({
+      code: 'custom',
+      message: 'Expected an https URL without user and query, such as https://sandbox-api.violet.io/v1, got another text.',
+    });
+    return z.NEVER;
+  });
+
+/** What the catalogues are refreshed with: all of the first five, or none. */
+const violetApiFields = {
+  VIOLET_API_URL: apiUrl,
+  VIOLET_API_APP_ID: fields.text(),
+  VIOLET_API_APP_SECRET: fields.text(),
+  VIOLET_API_USERNAME: fields.text(),
+  VIOLET_API_PASSWORD: fields.text(),
+  VIOLET_API_CONCURRENCY: fields.integer({ default: 4, min: 1, max: 1_000 }),
+  VIOLET_API_PER_SECOND: fields.number({ default: 10, min: 0.01, max: 10_000 }),
+};
+
 /** How long syncs of one source may run; as long as those of every source when it is unset. */
 const overdueOfSource = () => fields.integer({ min: 1, max: 2_147_483_647 }).optional();
 
@@ -64,6 +91,7 @@ export const workerConfig = z.object({
   HISTORY_MAX_AGE_MS: fields.integer({ default: 30 * DAY_MS, min: 1_000, max: 3_650 * DAY_MS }),
   HANDLERS: fields.text(),
   NOTICES_FILE: fields.text(),
+  ...violetApiFields,
   SYNC_OVERDUE_MS: fields.milliseconds(6 * HOUR_MS, { min: 1 }),
   SYNC_OVERDUE_VIOLET_MS: overdueOfSource(),
   SYNC_OVERDUE_PROPEXO_MS: overdueOfSource(),

@@ -13,6 +13,7 @@ import {
 import { overdueTimes, workerConfig } from './config';
 import { createTurnMetrics, registerStoreGauges } from './metrics';
 import { loadNotices } from './notices';
+import { createRefreshMetrics, refreshingOf } from './refresh';
 import { MerchantStandings } from './standings';
 import { createSyncMetrics, registerSyncGauges } from './sync-metrics';
 import { loadUserHandlers } from './user-handlers';
@@ -26,17 +27,20 @@ runProcess('worker', async ({ env, log }) => {
   const userHandlers = config.HANDLERS === undefined ? [] : await loadUserHandlers(config.HANDLERS, process.cwd());
   const registry = createRegistry();
   const notices = loadNotices(config.NOTICES_FILE, env, process.cwd(), registry);
+  const refreshing = refreshingOf(config);
   const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
-  const decider = createDecider([...userHandlers, notices.handler], {
+  const decider = createDecider([...refreshing.handlers, ...userHandlers, notices.handler], {
     overdueMs: overdueTimes(config),
     failuresAlertAfter: config.SYNC_FAILURES_ALERT_AFTER,
     tombstoneMs: dedupWindows(config),
+    refreshes: refreshing.refreshes,
     notify: notices.notify,
   });
   const inspector = createInspector({ ...store, dedupWindowMs: dedupWindows(config) });
   const standings = new MerchantStandings(inspector, log);
   const turns = createTurnMetrics(registry);
   const syncs = createSyncMetrics(registry, decider, standings, log);
+  const refreshes = createRefreshMetrics(registry, decider);
   const worker = createTurnWorker({
     ...store,
     decider,
@@ -59,6 +63,7 @@ runProcess('worker', async ({ env, log }) => {
       committed: (...commit) => {
         turns.committed(...commit);
         syncs.committed(...commit);
+        refreshes.committed(...commit);
       },
     },
   });

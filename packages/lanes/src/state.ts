@@ -111,8 +111,14 @@ export class RunState {
   /** Takes over the effects of an event that was decided. */
   merge(event: SequencedEvent, { writes, timers, followUps }: UnitEffects): void {
     const { seq } = event;
-    for (const [index, { followUp, lane }] of followUps.entries()) {
-      const appended = followUpEvent(event, followUp, followUpId(event.eventId, `append ${index}`), Date.now(), lane(event.lane));
+    for (const [index, { followUp, laneFrom }] of followUps.entries()) {
+      const appended = followUpEvent(
+        event,
+        followUp,
+        followUpId(event.eventId, `append ${index}`),
+        Date.now(),
+        laneFrom(event.lane),
+      );
       const { record, body, bodyToken, bytes } = encodeRecord(appended, newBodyToken);
       this.#effectBytes += bytes;
       this.#appended.push({ lane: appended.lane, receivedAt: appended.receivedAt, record });
@@ -180,7 +186,7 @@ export interface UnitEffects {
 interface AppendedFollowUp {
   readonly followUp: FollowUp;
   /** Where it goes, from the lane of its cause. */
-  lane(cause: Lane): Lane;
+  readonly laneFrom: (cause: Lane) => Lane;
 }
 
 function timerOf(
@@ -270,12 +276,12 @@ export class EventUnit implements UnitOfWork {
 
   append(followUp: FollowUp, to?: AppendTarget): void {
     this.#expectOpen();
-    const lane = (cause: Lane): Lane => {
+    const laneFrom = (cause: Lane): Lane => {
       if (to === undefined) return cause;
       const merchantLane = merchantLaneOf(cause);
       return to.sideLane === undefined ? merchantLane : sideLaneOf(merchantLane, to.sideLane);
     };
-    this.#followUps.push({ followUp, lane });
+    this.#followUps.push({ followUp, laneFrom });
   }
 
   after(afterMs: number, key: string, followUp: FollowUp): void {

@@ -55,21 +55,25 @@ const settled = allRead.extend({ disturbed: z.boolean() });
 const ofRefresh = z.object({ refresh: z.string() });
 const refreshFailure = ofRefresh.extend({ code: z.string(), error: z.string() });
 
-/** What a refresh does in the merchant's own lane: it begins, its pages are applied, it ends. `now` is in epoch milliseconds. */
+const source = 'violet';
+
+/** Begins a refresh when the syncs of a merchant have come together. */
+export const beginningHandlers: readonly Handler[] = [
+  defineHandler({
+    name: 'refresh-join',
+    source,
+    topics: ['PRODUCT_SYNC_COMPLETED', 'COLLECTION_SYNC_COMPLETED', 'syncline.sync-overdue'],
+    async handle({ eventId }, merchant) {
+      const [state, status] = [await stateOf(merchant), await merchant.status()];
+      if (!isJoined(status, state.covered)) return 'superseded';
+      want(merchant, { ...state, covered: coveredBy(status) }, modeFor(state, status), eventId);
+    },
+  }),
+];
+
+/** What a refresh does in the merchant's own lane: its pages are applied, and it ends. `now` is in epoch milliseconds. */
 export function applyingHandlers({ now }: { readonly now: () => number }): readonly Handler[] {
-  const source = 'violet';
-  const syncTopics = ['PRODUCT', 'COLLECTION'].flatMap((track) => [`${track}_SYNC_COMPLETED`, `${track}_SYNC_FAILED`]);
   return [
-    defineHandler({
-      name: 'refresh-join',
-      source,
-      topics: [...syncTopics, 'syncline.sync-overdue'],
-      async handle({ eventId }, merchant) {
-        const [state, status] = [await stateOf(merchant), await merchant.status()];
-        if (!isJoined(status, state.covered)) return 'superseded';
-        want(merchant, { ...state, covered: coveredBy(status) }, modeFor(state, status), eventId);
-      },
-    }),
     defineHandler({
       name: 'refresh-again',
       source,
@@ -305,13 +309,13 @@ async function removeAbsent(
   const state = merchant.documents(own.state);
   const before = absentDocument.safeParse(await state.get(ABSENT_ID)).data ?? { offers: [], collections: [] };
   const missedAgain = { offers: [] as string[], collections: [] as string[] };
-  for (const of of ['offers', 'collections'] as const) {
-    const missedBefore = new Set(before[of]);
-    const gone = disturbed[of] ? absent[of].filter((id) => missedBefore.has(id)) : absent[of];
-    if (disturbed[of]) missedAgain[of] = absent[of].filter((id) => !missedBefore.has(id));
+  for (const list of ['offers', 'collections'] as const) {
+    const missedBefore = new Set(before[list]);
+    const gone = disturbed[list] ? absent[list].filter((id) => missedBefore.has(id)) : absent[list];
+    if (disturbed[list]) missedAgain[list] = absent[list].filter((id) => !missedBefore.has(id));
     for (let from = 0; from < gone.length; from += REMOVALS_AT_ONCE) {
       const ids = gone.slice(from, from + REMOVALS_AT_ONCE);
-      merchant.append({ topic: refreshTopics.page, payload: { kind: 'absent', of, refresh, readAt, ids } });
+      merchant.append({ topic: refreshTopics.page, payload: { kind: 'absent', of: list, refresh, readAt, ids } });
     }
   }
   if (missedAgain.offers.length + missedAgain.collections.length > 0) state.put(ABSENT_ID, missedAgain);

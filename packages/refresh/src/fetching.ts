@@ -1,12 +1,13 @@
 import { defineHandler, type Handler, type HandlerContext } from '@syncline/catalog';
 import { RetryAfterError } from '@syncline/events';
-import { membersStep, readMembers, type Reader, refreshStep, takeStep } from './reading';
+import { membersStep, readMembers, refreshStep, takeStep } from './reading';
 import { REFRESH_LANE, refreshTopics } from './topics';
 import type { VioletApi } from './violet-api/client';
 import { VioletApiError, type VioletApiProblem } from './violet-api/errors';
 
 export interface FetchingSettings {
-  readonly api: VioletApi;
+  /** Undefined where there are no credentials: what a worker that had them left behind is then given up. */
+  readonly api: VioletApi | undefined;
   /** For one step, all its tries included; below the time that a handler has. Milliseconds. */
   readonly stepTimeoutMs: number;
   /** Attempts that an event has: at the last one the refresh is given up, so that its merchant hears of it. */
@@ -31,8 +32,8 @@ export function fetchingHandlers(settings: FetchingSettings): readonly Handler[]
       payload: refreshStep,
       external: true,
       async handle({ payload: step, merchantId }, merchant, context) {
-        const error = await withinStep(settings, context, async (signal) => {
-          const { read, next } = await takeStep(step, readerOf(settings, merchantId, signal));
+        const error = await withinStep(settings, context, async (signal, api) => {
+          const { read, next } = await takeStep(step, { api, merchantId, signal, now: settings.now });
           for (const payload of read) {
             merchant.append(
               { topic: refreshTopics.page, payload: { ...payload, refresh: step.refresh } },
@@ -59,8 +60,8 @@ export function fetchingHandlers(settings: FetchingSettings): readonly Handler[]
       payload: membersStep,
       external: true,
       async handle({ payload: { collectionId, place }, merchantId }, merchant, context) {
-        const error = await withinStep(settings, context, async (signal) => {
-          const { read, next } = await readMembers(collectionId, { place }, readerOf(settings, merchantId, signal));
+        const error = await withinStep(settings, context, async (signal, api) => {
+          const { read, next } = await readMembers(collectionId, { place }, { api, merchantId, signal, now: settings.now });
           merchant.append({ topic: refreshTopics.page, payload: read }, { merchantLane: true });
           if (next !== undefined) {
             merchant.append({ topic: refreshTopics.members, payload: { collectionId, place: next } }, { sideLane: REFRESH_LANE });
@@ -74,19 +75,21 @@ export function fetchingHandlers(settings: FetchingSettings): readonly Handler[]
   ];
 }
 
-function readerOf({ api, now }: FetchingSettings, merchantId: string, signal: AbortSignal): Reader {
-  return { api, merchantId, signal, now };
-}
-
 /** Runs a step within its time. Resolves with the error for which it is given up; throws where it is to be attempted again. */
 async function withinStep(
-  { stepTimeoutMs, maxAttempts }: FetchingSettings,
+  { api, stepTimeoutMs, maxAttempts }: FetchingSettings,
   { signal, attempt }: HandlerContext,
-  step: (signal: AbortSignal) => Promise<void>,
+  step: (signal: AbortSignal, api: VioletApi) => Promise<void>,
 ): Promise<VioletApiError | undefined> {
+  if (api === undefined) {
+    return new VioletApiError(
+      'loginRefused',
+      "Expected credentials for Violet's API, got none: VIOLET_API_URL and others are unset",
+    );
+  }
   const timeout = AbortSignal.timeout(stepTimeoutMs);
   try {
-    await step(AbortSignal.any([signal, timeout]));
+    await step(AbortSignal.any([signal, timeout]), api);
     return undefined;
   } catch (thrown) {
     if (signal.aborted) throw thrown;

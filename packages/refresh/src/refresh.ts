@@ -1,5 +1,5 @@
 import { defineHandler, type Handler, violetCollectionIdOf } from '@syncline/catalog';
-import { applyingHandlers, wantMembers } from './applying';
+import { applyingHandlers, beginningHandlers, wantMembers } from './applying';
 import { fetchingHandlers, type FetchingSettings } from './fetching';
 
 export interface RefreshSettings extends Omit<FetchingSettings, 'now'> {
@@ -10,10 +10,13 @@ export interface RefreshSettings extends Omit<FetchingSettings, 'now'> {
 /**
  * Keeps the catalogues of Violet's merchants as the sender has them: the handlers that begin a refresh when the syncs of a merchant have come
  * together, that read the sender's API in a side lane, and that apply what was read in the merchant's own lane. They come after the
- * catalogue's handlers of the same topics. The decider's `refreshes` must be true for `violet`.
+ * catalogue's handlers of the same topics. The decider's `refreshes` must be true for `violet` when there is an API.
+ *
+ * Without an API nothing begins; what another worker left behind is brought to its end, because an event that nobody takes holds up its lane.
  */
 export function createRefreshHandlers({ now = Date.now, ...settings }: RefreshSettings): readonly Handler[] {
-  return [...applyingHandlers({ now }), ...fetchingHandlers({ ...settings, now }), membersChanged];
+  const beginning = settings.api === undefined ? [] : [...beginningHandlers, membersChanged];
+  return [...beginning, ...applyingHandlers({ now }), ...fetchingHandlers({ ...settings, now })];
 }
 
 /** The catalogue's handler has marked them as out of date. */

@@ -71,7 +71,7 @@ function operationsOf(ajv: Ajv, service: (typeof services)[number]): Operation[]
   const file = path.join(repositoryRoot, 'packages/testkit/violet-openapi', `${service}-service.yaml`);
   const contract = parse(fs.readFileSync(file, 'utf8')) as Node;
   const id = `violet-${service}`;
-  ajv.addSchema({ $id: id, components: withFreeMaps(contract.components) } as object);
+  ajv.addSchema({ $id: id, components: withFreeMaps(contract.components) });
   const compile = (schema: unknown): Validator => {
     let compiled: ValidateFunction | undefined;
     return () => {
@@ -113,7 +113,7 @@ type Content = { readonly content?: Readonly<Record<string, { readonly schema?: 
 
 function fieldsOf(contract: Node, holder: unknown): string[] {
   const schema = (holder as Content)?.content?.['application/json']?.schema;
-  const name = String(schema?.$ref ?? '').replace('#/components/schemas/', '');
+  const name = (typeof schema?.$ref === 'string' ? schema.$ref : '').replace('#/components/schemas/', '');
   const { schemas } = contract.components as { readonly schemas: Readonly<Record<string, Node>> };
   return Object.keys(schemas[name]?.properties ?? {});
 }
