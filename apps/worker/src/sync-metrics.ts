@@ -1,10 +1,19 @@
-import type { CatalogDecider } from '@syncline/catalog';
+import { type CatalogDecider, violetPlatforms } from '@syncline/catalog';
 import type { Logger, TurnObserver } from '@syncline/lanes';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { MerchantStandings } from './standings';
 
 const SECOND_MS = 1_000;
 const [MINUTE, HOUR] = [60, 3_600];
+
+const knownPlatforms: ReadonlySet<string> = new Set(violetPlatforms.map((platform) => platform.toLowerCase()));
+
+/** The platform as a label: one of those that Violet names, in lower case, `other`, or `unknown` while nothing was said of it. */
+function platformLabel(platform: string | null | undefined): string {
+  if (platform === null || platform === undefined) return 'unknown';
+  const label = platform.toLowerCase();
+  return knownPlatforms.has(label) ? label : 'other';
+}
 
 /** Notices that somebody should see in the log also when they are delivered nowhere. */
 const alarming: ReadonlySet<string> = new Set(['sync.overdue', 'sync.failing-repeatedly', 'sync.failures-rising']);
@@ -24,7 +33,7 @@ export function createSyncMetrics(
   const syncs = new Counter({
     name: 'syncline_syncs_total',
     help: 'Syncs that ended, or items of a sender that reports those.',
-    labelNames,
+    labelNames: [...labelNames, 'platform'],
     registers,
   });
   const seconds = new Histogram({
@@ -34,17 +43,26 @@ export function createSyncMetrics(
     buckets: [1, 10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR],
     registers,
   });
+  const timeToReady = new Histogram({
+    name: 'syncline_time_to_ready_seconds',
+    help: 'Seconds from the connect of a merchant to its catalogue being ready.',
+    labelNames: ['source'],
+    buckets: [10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 72 * HOUR],
+    registers,
+  });
   return {
     committed(event, outcome) {
       const report = outcome === 'processed' ? decider.reportOf(event) : undefined;
       if (report === undefined) return;
       const { source, lane, eventId } = event;
       for (const { track, outcome: end, durationMs } of report.endedSyncs) {
-        syncs.inc({ source, track, outcome: end });
+        syncs.inc({ source, track, outcome: end, platform: platformLabel(report.status?.platform) });
         if (durationMs !== null) seconds.observe({ source, track, outcome: end }, durationMs / SECOND_MS);
       }
       for (const { kind, data } of report.notices) {
-        const { track, error, consecutiveFailures } = data;
+        const { track, error, consecutiveFailures, readyAfterMs } = data;
+        if (kind === 'catalog.ready' && typeof readyAfterMs === 'number')
+          timeToReady.observe({ source }, readyAfterMs / SECOND_MS);
         const line = { lane, eventId, kind, track, error, consecutiveFailures };
         if (alarming.has(kind)) log.warn(line, 'notice');
         else log.debug(line, 'notice');

@@ -152,10 +152,27 @@ test('syncs are counted by source, track and outcome, and repeated failures are 
   await send('PRODUCT_SYNC_COMPLETED', sync);
   await waitFor(async () => (await metrics()).includes(failing(0)), { timeoutMs: 30_000 });
   const text = await metrics();
-  expect(text).toContain('syncline_syncs_total{source="violet",track="product",outcome="failed"} 2');
-  expect(text).toContain('syncline_syncs_total{source="violet",track="product",outcome="completed"} 1');
+  const unknown = 'platform="unknown"';
+  expect(text).toContain(`syncline_syncs_total{source="violet",track="product",outcome="failed",${unknown}} 2`);
+  expect(text).toContain(`syncline_syncs_total{source="violet",track="product",outcome="completed",${unknown}} 1`);
   // None of these had a start, so none has a length.
   expect(text).not.toMatch(/^syncline_sync_seconds_count/m);
+});
+
+test('ended syncs are counted by platform, of which there are few, and the time to a ready catalogue from the connect', async () => {
+  const { metrics } = await startWorker();
+  const platforms = ['SHOPIFY', 'shopify', 'OTHER', 'A platform of tomorrow', undefined];
+  for (const [index, platform] of platforms.entries()) {
+    const merchantId = String(500 + index);
+    await send('MERCHANT_CONNECTED', { id: 500 + index, platform }, { merchantId });
+    await send('PRODUCT_SYNC_COMPLETED', { merchant_id: 500 + index }, { merchantId });
+  }
+  // One that was connected before anything was received of it.
+  await send('PRODUCT_SYNC_COMPLETED', { merchant_id: 600 }, { merchantId: '600' });
+  const count = /^syncline_syncs_total\{source="violet",track="product",outcome="completed",platform="(\w+)"\} (\d+)$/gm;
+  const counted = async () => [...(await metrics()).matchAll(count)].map(([, platform, total]) => `${platform} ${total}`);
+  await waitFor(async () => (await counted()).toSorted().join() === 'other 2,shopify 2,unknown 2', { timeoutMs: 30_000 });
+  expect(await metrics()).toContain('syncline_time_to_ready_seconds_count{source="violet"} 5');
 });
 
 test('a merchant that was disconnected is in no trouble', async () => {

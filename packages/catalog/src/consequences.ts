@@ -64,7 +64,8 @@ function trackNotices(before: StatusDocument, after: StatusDocument, track: Trac
 
 function readyNotices(before: StatusDocument, after: StatusDocument): Notice[] {
   if (after.catalogReadyAt === null || before.catalogReadyAt !== null) return [];
-  return [{ kind: 'catalog.ready' satisfies NoticeKind, data: { readyAt: isoOf(after.catalogReadyAt) } }];
+  const readyAfterMs = after.awaitedSince === null ? null : Math.max(0, after.catalogReadyAt - after.awaitedSince);
+  return [{ kind: 'catalog.ready' satisfies NoticeKind, data: { readyAt: isoOf(after.catalogReadyAt), readyAfterMs } }];
 }
 
 /** A product sync that completed; of a sender that reports items, each product. */

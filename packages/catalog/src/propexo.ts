@@ -2,7 +2,17 @@ import * as z from 'zod';
 import { statusRef } from './documents';
 import { errorOf } from './failure-text';
 import { defineHandler, type Handler } from './handler';
-import { dataChanged, jobFailed, jobsCounted, syncCompleted, syncFailed, syncOverdue, type StatusDocument } from './status';
+import {
+  catalogAwaited,
+  catalogNotAwaited,
+  dataChanged,
+  jobFailed,
+  jobsCounted,
+  type StatusDocument,
+  syncCompleted,
+  syncFailed,
+  syncOverdue,
+} from './status';
 
 const jobs = z.int().nonnegative().nullish().catch(null);
 
@@ -33,24 +43,27 @@ const shape = { source: 'propexo', payload, reads: () => [statusRef] };
 const syncReported = defineHandler({
   ...shape,
   topics: ['SYNC_COMPLETE', 'FIRST_SYNC_COMPLETE'],
-  handle: ({ payload: sync, receivedAt }, merchant) =>
-    merchant.updateStatus((status) => afterSync(status, sync, receivedAt), {
+  handle: ({ topic, payload: sync, receivedAt }, merchant) =>
+    merchant.updateStatus((status) => afterSync(status, topic === 'FIRST_SYNC_COMPLETE', sync, receivedAt), {
       failedJobs: sync.failed_job_count ?? null,
       successfulJobs: sync.successful_job_count ?? null,
     }),
 });
 
-function afterSync(status: StatusDocument, sync: Sync, at: number): StatusDocument {
+/** An integration tells when it is new only by its first sync; one whose first event tells of a later sync was there before. */
+function afterSync(status: StatusDocument, isFirst: boolean, sync: Sync, at: number): StatusDocument {
   const { successful_job_count: successful, failed_job_count: failed } = sync;
   const counts = {
     total: typeof successful === 'number' && typeof failed === 'number' ? successful + failed : null,
     synced: successful ?? null,
   };
-  if (sync.is_sync_finished === false) return syncOverdue(status, 'product', at, counts);
+  if (sync.is_sync_finished === false) {
+    return syncOverdue(isFirst ? catalogAwaited(status, at) : status, 'product', at, counts);
+  }
   const noneSucceeded = successful === 0 && typeof failed === 'number' && failed > 0;
   const ended = noneSucceeded
     ? syncFailed(status, 'product', at, counts, errorOf(sync) ?? `None of ${failed} jobs succeeded`)
-    : syncCompleted(status, 'product', at, counts);
+    : syncCompleted(isFirst ? status : catalogNotAwaited(status), 'product', at, counts);
   return jobsCounted(ended, 'product', at, failed ?? 0, successful ?? 0);
 }
 
@@ -58,14 +71,15 @@ function afterSync(status: StatusDocument, sync: Sync, at: number): StatusDocume
 const jobReported = defineHandler({
   ...shape,
   topics: ['JOB_FAILURE'],
-  handle: ({ payload: failedJob }, merchant) =>
-    merchant.updateStatus((status) => jobFailed(status, 'product', errorOf(failedJob))),
+  handle: ({ payload: failedJob, receivedAt }, merchant) =>
+    merchant.updateStatus((status) => jobFailed(catalogAwaited(status, receivedAt), 'product', errorOf(failedJob))),
 });
 
 const dataReported = defineHandler({
   ...shape,
   topics: ['DATA_NEW', 'DATA_UPDATE'],
-  handle: ({ receivedAt }, merchant) => merchant.updateStatus((status) => dataChanged(status, 'product', receivedAt)),
+  handle: ({ receivedAt }, merchant) =>
+    merchant.updateStatus((status) => dataChanged(catalogAwaited(status, receivedAt), 'product', receivedAt)),
 });
 
 /** Everything that the catalogue does on Propexo's events. WRITE_OPERATION_FAILURE is about no sync: it is kept for the user's handlers. */

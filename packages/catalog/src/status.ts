@@ -40,6 +40,10 @@ export const statusDocument = z.looseObject({
   /** Since when, and why, the sender asks for somebody's attention; null when it does not. */
   attention: z.object({ since: z.number(), reason: z.string().nullable() }).nullable().default(null),
   catalogReadyAt: z.number().nullable().default(null),
+  /** Since when a ready catalogue has been awaited; null where nobody said when that began, and after a disconnect. */
+  awaitedSince: z.number().nullable().default(null),
+  /** Where the merchant's store runs, in the sender's word; null while it has said nothing of it. */
+  platform: z.string().nullable().default(null),
   tracks: z.looseObject({ product: track, collection: track }).prefault({}),
 });
 export type StatusDocument = z.infer<typeof statusDocument>;
@@ -228,6 +232,16 @@ export function merchantConnected(status: StatusDocument, reason: string | null 
   return { ...status, connection: 'connected', connectionReason: reason, mustReconnect: false, attention: null, connectDate };
 }
 
+/** The status of a merchant whose catalogue has been awaited since `at`, unless it is ready or has been awaited for longer. */
+export function catalogAwaited(status: StatusDocument, at: number): StatusDocument {
+  return status.catalogReadyAt !== null || status.awaitedSince !== null ? status : { ...status, awaitedSince: at };
+}
+
+/** The status of a merchant of which nobody can say since when its catalogue has been awaited: it was there before. */
+export function catalogNotAwaited(status: StatusDocument): StatusDocument {
+  return status.awaitedSince === null ? status : { ...status, awaitedSince: null };
+}
+
 /** The status after the merchant was disabled; its catalogue stays as it is. */
 export function merchantDisabled(status: StatusDocument, reason: string | null = null): StatusDocument {
   return { ...status, connection: 'disabled', connectionReason: reason };
@@ -242,6 +256,7 @@ export function merchantDisconnected(status: StatusDocument, date?: number): Sta
     connectionReason: null,
     mustReconnect: true,
     catalogReadyAt: null,
+    awaitedSince: null,
     disconnectDate,
   };
 }
@@ -261,7 +276,8 @@ export function merchantChanged(
   if (!isDisconnect || (status.disconnectDate !== null && date <= status.disconnectDate)) return status;
   const mustReconnect = status.mustReconnect || status.connectDate === null || status.connectDate < date;
   const isReady = !mustReconnect && status.completedDate !== null && status.completedDate >= date;
-  return { ...status, disconnectDate: date, mustReconnect, catalogReadyAt: isReady ? status.catalogReadyAt : null };
+  const awaitedSince = mustReconnect ? null : status.awaitedSince;
+  return { ...status, disconnectDate: date, mustReconnect, awaitedSince, catalogReadyAt: isReady ? status.catalogReadyAt : null };
 }
 
 /** The later of two dates of the sender. */

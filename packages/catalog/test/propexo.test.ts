@@ -38,6 +38,16 @@ describe("Propexo's events", () => {
     expect(lane.status()).toMatchObject({ catalogReady: true, tracks: { product: { state: 'synced', completed: 1 } } });
   });
 
+  it.each([
+    ['its data until its first sync', ['DATA_NEW', 'JOB_FAILURE', 'FIRST_SYNC_COMPLETE'], 2_000],
+    ['its first sync alone', ['FIRST_SYNC_COMPLETE'], null],
+    ['a later sync: it was there before', ['DATA_NEW', 'SYNC_COMPLETE'], null],
+  ])('tell how long an integration took to be ready from %s', async (_, topics, readyAfterMs) => {
+    const lane = new MerchantLane();
+    for (const topic of topics) await lane.apply(topic, { trigger: topic, data: sync }, { source });
+    expect(lane.report?.notices.find(({ kind }) => kind === 'catalog.ready')?.data).toMatchObject({ readyAfterMs });
+  });
+
   it('show a sync that is not finished as overdue, and its end as the end of the same run', async () => {
     const lane = await laneAfter({ ...sync, is_sync_finished: false });
     expect(lane.status()).toMatchObject({

@@ -1,6 +1,6 @@
 import { isoOf } from '../src/dates';
 import { documentCollections, STATUS_DOCUMENT_ID } from '../src/index';
-import { MerchantLane, rejectionOf, SECOND, T0 } from './merchant-lane';
+import { MerchantLane, rejectionOf, SECOND, T0, violetDate } from './merchant-lane';
 
 const at = (second: number): string => isoOf(T0 + second * SECOND);
 const merchant = { id: 10042, merchant_name: 'Foot Locker', platform: 'SHOPIFY' };
@@ -89,6 +89,49 @@ describe('merchant events of Violet', () => {
     expect(stored(lane)).toMatchObject({ attention: { since: T0 + SECOND, reason: 'scopes' } });
     await lane.apply('MERCHANT_COMPLETE', merchant);
     expect(stored(lane)).toMatchObject({ attention: null });
+  });
+
+  const readyAfter = (lane: MerchantLane): unknown =>
+    lane.report?.notices.find(({ kind }) => kind === 'catalog.ready')?.data.readyAfterMs;
+
+  it('begin the time to a ready catalogue with the connect, of several the first, and anew after a disconnect', async () => {
+    const lane = await laneAfter(
+      'PRODUCT_SYNC_STARTED',
+      'MERCHANT_CONNECTED',
+      'MERCHANT_ENABLED',
+      'PRODUCT_SYNC_FAILED',
+      'PRODUCT_SYNC_COMPLETED',
+    );
+    expect(readyAfter(lane)).toBe(3 * SECOND);
+    await lane.apply('MERCHANT_DISCONNECTED', merchant);
+    await lane.apply('MERCHANT_CONNECTED', merchant);
+    await lane.apply('PRODUCT_SYNC_COMPLETED', sync);
+    expect(readyAfter(lane)).toBe(SECOND);
+  });
+
+  it('leave the time to a ready catalogue unknown where no connect was seen, or only one that a late disconnect undid', async () => {
+    expect(readyAfter(await laneAfter('PRODUCT_SYNC_STARTED', 'PRODUCT_SYNC_COMPLETED'))).toBeNull();
+    const lane = new MerchantLane();
+    const dated = (second: number) => ({ ...merchant, date_last_modified: violetDate(T0 + second * SECOND) });
+    await lane.apply('MERCHANT_CONNECTED', dated(1));
+    await lane.apply('MERCHANT_DISABLED', dated(5));
+    await lane.apply('MERCHANT_DISCONNECTED', dated(3));
+    expect(stored(lane)).toMatchObject({ awaitedSince: null, mustReconnect: true });
+  });
+
+  it('of ingresses that disagree on the time never make that time less than nothing', async () => {
+    const lane = new MerchantLane();
+    await lane.apply('MERCHANT_CONNECTED', merchant, { receivedAt: T0 + SECOND });
+    await lane.apply('PRODUCT_SYNC_COMPLETED', sync, { receivedAt: T0 });
+    expect(readyAfter(lane)).toBe(0);
+  });
+
+  it('tell the platform, which stays known when a later one does not say it', async () => {
+    const lane = await laneAfter('MERCHANT_CONNECTED');
+    for (const platform of [null, 7, '', ' ']) await lane.apply('MERCHANT_COMPLETE', { id: 10042, platform });
+    expect(stored(lane)).toMatchObject({ platform: 'SHOPIFY' });
+    await lane.apply('MERCHANT_ENABLED', { id: 10042, platform: 'X'.repeat(500) });
+    expect(stored(lane)).toMatchObject({ platform: 'X'.repeat(64) });
   });
 
   it('accept any merchant that has an id', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { isCatalogTopic, violetCollection, violetMerchant, violetOffer, violetSync } from '../src/index';
+import { isCatalogTopic, violetCollection, violetMerchant, violetOffer, violetPlatforms, violetSync } from '../src/index';
 import { MerchantLane } from './merchant-lane';
 
 type Node = Record<string, unknown>;
@@ -155,4 +155,12 @@ describe('the topics of the catalogue', () => {
   ])('do not include %s %j', (source, topic) => {
     expect(isCatalogTopic(source, topic)).toBe(false);
   });
+});
+
+test("the platforms are those that Violet's merchants and offers name", () => {
+  const named = [
+    at(openApis.merchant, 'components', 'schemas', 'Merchant', 'properties', 'platform').enum as string[],
+    at(openApis.catalog, 'components', 'schemas', 'Offer', 'properties', 'source').enum as string[],
+  ];
+  expect([...violetPlatforms].toSorted()).toEqual([...new Set(named.flat())].toSorted());
 });

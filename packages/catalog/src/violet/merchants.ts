@@ -2,6 +2,7 @@ import { parseDate } from '../dates';
 import { statusRef } from '../documents';
 import { defineHandler, type Handler, type HandlerEvent } from '../handler';
 import {
+  catalogAwaited,
   merchantChanged,
   merchantComplete,
   merchantConnected,
@@ -13,13 +14,15 @@ import {
 import { violetMerchant, type VioletMerchant } from './schemas';
 
 const REASON_MAX_LENGTH = 1_000;
+const PLATFORM_MAX_LENGTH = 64;
 
 type MerchantEvent = HandlerEvent<VioletMerchant>;
 
 /** What each merchant event does to the merchant's status. */
 const changes: Record<string, (status: StatusDocument, event: MerchantEvent) => StatusDocument> = {
-  MERCHANT_CONNECTED: (status, event) => merchantConnected(status, null, dateOf(event)),
-  MERCHANT_ENABLED: (status, event) => merchantConnected(status, reasonOf(event), dateOf(event)),
+  MERCHANT_CONNECTED: (status, event) => catalogAwaited(merchantConnected(status, null, dateOf(event)), event.receivedAt),
+  MERCHANT_ENABLED: (status, event) =>
+    catalogAwaited(merchantConnected(status, reasonOf(event), dateOf(event)), event.receivedAt),
   MERCHANT_DISABLED: (status, event) => merchantDisabled(status, reasonOf(event)),
   MERCHANT_DISCONNECTED: (status, event) => merchantDisconnected(status, dateOf(event)),
   MERCHANT_COMPLETE: (status) => merchantComplete(status),
@@ -34,13 +37,20 @@ export const merchantHandlers: Handler[] = Object.entries(changes).map(([topic, 
     reads: () => [statusRef],
     handle: (event, merchant) =>
       merchant.updateStatus((status) =>
-        merchantChanged(status, dateOf(event), topic === 'MERCHANT_DISCONNECTED', (current) => change(current, event)),
+        merchantChanged(status, dateOf(event), topic === 'MERCHANT_DISCONNECTED', (current) => ({
+          ...change(current, event),
+          platform: platformOf(event) ?? current.platform,
+        })),
       ),
   }),
 );
 
 function dateOf({ payload }: MerchantEvent): number | undefined {
   return parseDate(payload.date_last_modified);
+}
+
+function platformOf({ payload: { platform } }: MerchantEvent): string | null {
+  return typeof platform === 'string' && platform.trim() !== '' ? platform.trim().slice(0, PLATFORM_MAX_LENGTH) : null;
 }
 
 function reasonOf({ headers, payload }: MerchantEvent): string | null {
