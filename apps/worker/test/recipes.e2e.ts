@@ -171,3 +171,27 @@ test('what was delivered is counted by destination', async () => {
     expect(metrics).toContain(`syncline_notice_deliveries_total{destination="${destination}",outcome="delivered"} ${count}`);
   }
 });
+
+test('an operator can hold what goes to one destination of one merchant, by the name that the documents give its lane', async () => {
+  const [, documented = ''] =
+    /`POST (\/api\/v1\/lanes\/violet\/10042%09ops-chat\/pause)`/.exec(
+      fs.readFileSync(path.join(repositoryRoot, 'docs/notices.md'), 'utf8'),
+    ) ?? [];
+  const where = documented.replace('violet/10042%09ops-chat', 'synctec/outlet%09automation');
+  const token = 'recipes-token';
+  const consoleApp = await spawnApp('console', {
+    REDIS_URL: redis.url,
+    CONSOLE_TOKEN: token,
+    SYNCTEC_WEBHOOK_SECRET: SENDER_SECRET,
+  });
+  apps.push(consoleApp);
+  const act = (verb: string): Promise<Response> =>
+    fetch(`${consoleApp.url}${where.replace(/pause$/, verb)}`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
+  expect(await (await act('pause')).json()).toMatchObject({ lane: { state: 'paused' } });
+  const product = { id: 8, sku: 'HELD' };
+  await send({ event: 'inventory.updated', timestamp: '2026-01-01T00:00:09Z', destination_store: 'outlet', product });
+  await waitFor(() => stockOutput.includes('HELD'));
+  expect(sentTo('/automation')).toHaveLength(3);
+  expect((await act('resume')).status).toBe(200);
+  await waitFor(() => sentTo('/automation').length === 4);
+});

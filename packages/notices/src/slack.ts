@@ -1,11 +1,15 @@
 import { textOf, type Told } from './notice';
 import type { Template } from './template';
 
-/** Most characters that Slack takes in the text of a message, of a section and of a section's field, and most fields of a section. */
+/**
+ * What Slack takes in a message: 4,000 characters of text as it recommends, 3,000 in a section, ten fields of a section, and, which it does not
+ * document, about 13,000 characters in all blocks together; the sum of the bounds stays below that.
+ */
 const TEXT_MAX = 4_000;
 const SECTION_TEXT_MAX = 3_000;
-const FIELD_MAX = 2_000;
 const FIELDS_MAX = 10;
+const FIELD_MAX = 700;
+const CONTEXT_MAX = 2_000;
 /** Of a value: a message is read at a glance. */
 const VALUE_MAX = 500;
 
@@ -47,7 +51,9 @@ export function escapeMrkdwn(text: string): string {
 export function slackMessage(told: Told, template: Template | undefined): SlackMessage {
   const { type, source, merchantId, timestamp, id } = told;
   const about = `merchant ${escapeMrkdwn(merchantId)} of ${escapeMrkdwn(source)}`;
-  const text = template?.render(told) ?? `*${escapeMrkdwn(type)}* · ${about}`;
+  const worded = template?.render(told).trim() ?? '';
+  const text = worded === '' ? `*${escapeMrkdwn(type)}* · ${about}` : worded;
+  const context = `${timestamp} · ${id.slice(0, 12)} · ${escapeMrkdwn(type)} · ${about}`;
   const fields = template === undefined ? fieldsOf(told) : [];
   return {
     text: cutEscaped(text, TEXT_MAX),
@@ -59,7 +65,7 @@ export function slackMessage(told: Told, template: Template | undefined): SlackM
       },
       {
         type: 'context',
-        elements: [mrkdwn(`${escapeMrkdwn(type)} · ${about} · ${timestamp} · ${escapeMrkdwn(id.slice(0, 12))}`)],
+        elements: [mrkdwn(cutEscaped(context, CONTEXT_MAX))],
       },
     ],
   };
@@ -73,8 +79,7 @@ function fieldsOf({ data }: Told): string[] {
 }
 
 function mrkdwn(text: string): Mrkdwn {
-  // Slack takes no empty text.
-  return { type: 'mrkdwn', text: text.trim() === '' ? '–' : text, verbatim: true };
+  return { type: 'mrkdwn', text, verbatim: true };
 }
 
 /** At most so many characters, and no half of a surrogate pair. */

@@ -177,6 +177,18 @@ test('a destination that hangs holds up neither the merchant nor another destina
   expect(await laneOf('1', 'slow')).toMatchObject({ depth: 2 });
 });
 
+test('destinations that hang for many merchants leave the worker free for events and for other destinations', async () => {
+  const hanging = await new Receiver().start();
+  ends.push(() => hanging.stop());
+  hanging.answer = () => undefined;
+  const slow = hook({ url: `${hanging.url}/`, concurrency: 2 });
+  await startWorker({ slow, hook: hook() }, { handlerTimeoutMs: 30_000, concurrency: 4 });
+  const merchants = Array.from({ length: 12 }, (_, index) => String(index));
+  for (const merchant of merchants) await tell(merchant, { n: merchant });
+  await waitFor(() => ns().length === merchants.length, { timeoutMs: 20_000 });
+  expect(hanging.received).toHaveLength(2);
+});
+
 test('a delivery that was cut off, whether it arrived or not, comes again under the same id', async () => {
   receiver.answer = (request, response) => {
     if (receiver.received.length > 1) answering(200)(request, response);

@@ -3,9 +3,9 @@ import type { Told } from '../src/notice';
 import { escapeMrkdwn, type SlackMessage, slackMessage } from '../src/slack';
 import { compileTemplate } from '../src/template';
 
-const told = (data: Record<string, unknown>, merchantId = 'store-b'): Told => ({
+const told = (data: Record<string, unknown>, merchantId = 'store-b', type = 'sync.failed'): Told => ({
   id: 'd'.repeat(64),
-  type: 'sync.failed',
+  type,
   timestamp: '2026-01-01T00:00:00.000Z',
   source: 'synctec',
   merchantId,
@@ -33,7 +33,10 @@ const hostile = fc.oneof(
 /** What Slack refuses: https://docs.slack.dev/reference/block-kit/blocks/section-block and /context-block. */
 function expectTakenBySlack({ text, blocks }: SlackMessage): void {
   expect(text.length).toBeLessThanOrEqual(4_000);
+  expect(text.trim()).not.toBe('');
   expect(blocks.length).toBeLessThanOrEqual(50);
+  const allTexts = blocks.flatMap((block) => (block.type === 'section' ? [block.text, ...(block.fields ?? [])] : block.elements));
+  expect(allTexts.reduce((sum, one) => sum + one.text.length, 0)).toBeLessThan(13_000);
   for (const block of blocks) {
     const texts = block.type === 'section' ? [block.text, ...(block.fields ?? [])] : block.elements;
     expect(texts.length).toBeLessThanOrEqual(11);
@@ -49,9 +52,14 @@ function expectTakenBySlack({ text, blocks }: SlackMessage): void {
 
 test('whatever the data, the message is one that Slack takes, without mentions and links', () => {
   fc.assert(
-    fc.property(fc.dictionary(hostile, fc.oneof(hostile, fc.jsonValue()), { maxKeys: 20 }), hostile, (data, merchantId) => {
-      expectTakenBySlack(slackMessage(told(data, merchantId), undefined));
-    }),
+    fc.property(
+      fc.dictionary(hostile, fc.oneof(hostile, fc.jsonValue()), { maxKeys: 20 }),
+      hostile,
+      hostile,
+      (data, merchantId, type) => {
+        expectTakenBySlack(slackMessage(told(data, merchantId, type), undefined));
+      },
+    ),
     { numRuns: 30 },
   );
 });
