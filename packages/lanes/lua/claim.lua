@@ -1,73 +1,84 @@
--- Takes a lane for one turn and reads its head events.
+-- Takes lanes, each for one turn, and reads their heads.
 --
--- KEYS  1 lane  2 queue  3 replays  4 ready  5 running  6 retrying  7 held
--- ARGV  1 now in ms, '' for the server's clock  2 lane  3 turn  4 fence  5 lease in ms  6 most events  7 most bytes
--- Returns {'stale'}  the turn is over, or the lane is idle
---         {'busy'}   another run owns the lane
---         {'wait', turn to arm, ms until then}   the head may not be attempted yet
---         {'held'}   paused or blocked; the lane is disarmed
---         {'run' or 'replay', lane number, failed attempts of the head, crashes, element, element, …}
+-- KEYS  1 ready  2 running  3 retrying  4 held, then for each lane: lane, queue, replays
+-- ARGV  1 now in ms, '' for the server's clock  2 number of lanes  3 most bytes of heads
+--       then for each lane: lane, turn, fence, lease in ms
+-- Returns for each lane {'stale'}  the turn is over, or the lane is idle
+--                       {'busy'}   another run owns the lane
+--                       {'wait', turn to arm, ms until then}   the head may not be attempted yet
+--                       {'held'}   paused or blocked; the lane is disarmed
+--                       {'run' or 'replay', lane number, failed attempts of the head, crashes, head, further events that may be taken}
+--                       {'later'}  the bytes are spent: nothing was done
 --         A replay is one dead letter, put back before everything that waits.
 --
 -- Invariant: while a lease lives, nobody but the holder of the fence can change the lane. Runs when memory is full: the first
 -- write needs none, which allows the others.
 
-local LANE, QUEUE, REPLAYS, READY, RUNNING, RETRYING, HELD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local READY, RUNNING, RETRYING, HELD = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = clock(ARGV[1])
-local lane, turn, fence, leaseMs = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
-local mostEvents, mostBytes = tonumber(ARGV[6]), tonumber(ARGV[7])
+local count, bytesLeft = tonumber(ARGV[2]), tonumber(ARGV[3])
 local CRASHES_BEFORE_ALONE = 2
 
-local held = redis.call('HMGET', LANE, 'armed', 'turn', 'fence', 'lease', 'notbefore', 'paused', 'blocked', 'no', 'attempts', 'crashes')
-if not held[1] or tonumber(held[2]) ~= turn then return { 'stale' } end
-if held[4] and held[3] ~= fence and tonumber(held[4]) > now then return { 'busy' } end
-local replay = redis.call('ZRANGE', REPLAYS, 0, 0)[1]
-if not replay and held[5] and tonumber(held[5]) > now and not held[6] and not held[7] then
-  redis.call('ZREM', READY, lane)
-  redis.call('ZREM', RUNNING, lane)
-  redis.call('HDEL', LANE, 'lease')
-  redis.call('HSET', LANE, 'turn', turn + 1)
-  redis.call('ZADD', RETRYING, held[5], lane)
-  return { 'wait', turn + 1, tonumber(held[5]) - now }
-end
-
-local function disarm()
-  redis.call('HDEL', LANE, 'armed', 'lease', 'notbefore')
+local function disarm(laneKey, lane)
+  redis.call('HDEL', laneKey, 'armed', 'lease', 'notbefore')
   redis.call('ZREM', READY, lane)
   redis.call('ZREM', RUNNING, lane)
   redis.call('ZREM', RETRYING, lane)
 end
-if held[6] or held[7] then
-  disarm()
-  redis.call('HSET', HELD, lane, held[7] and 'blocked' or 'paused')
-  return { 'held' }
-end
 
-redis.call('ZREM', READY, lane)
-redis.call('ZREM', RETRYING, lane)
-local crashes = tonumber(held[10]) or 0
--- The run before this one of the same turn ended without a word.
-if held[4] and held[3] ~= fence then crashes = redis.call('HINCRBY', LANE, 'crashes', 1) end
-if crashes >= CRASHES_BEFORE_ALONE then mostEvents = 1 end
-
-local CHUNK = 16
-local elements, bytes, from, room = { replay }, 0, 0, not replay
-while room and from < mostEvents do
-  local chunk = redis.call('LRANGE', QUEUE, from, math.min(from + CHUNK, mostEvents) - 1)
-  for _, element in ipairs(chunk) do
-    bytes = bytes + tonumber(string.match(element, '^%d+ (%d+)'))
-    room = #elements == 0 or bytes <= mostBytes
-    if not room then break end
-    elements[#elements + 1] = element
+local answers, names, runs, leases, known = {}, {}, {}, {}, {}
+for i = 1, count do
+  local k, a = 2 + 3 * i, 4 * i
+  local laneKey, lane, turn, fence = KEYS[k], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
+  local held = redis.call(
+    'HMGET', laneKey, 'armed', 'turn', 'fence', 'lease', 'notbefore', 'paused', 'blocked', 'no', 'attempts', 'crashes', 'seq', 'done'
+  )
+  local replay = redis.call('ZRANGE', KEYS[k + 2], 0, 0)[1]
+  local head = replay or redis.call('LINDEX', KEYS[k + 1], 0)
+  if not held[1] or tonumber(held[2]) ~= turn then
+    answers[i] = { 'stale' }
+  elseif known[lane] or held[4] and held[3] ~= fence and tonumber(held[4]) > now then
+    answers[i] = { 'busy' }
+  elseif held[6] or held[7] then
+    disarm(laneKey, lane)
+    redis.call('HSET', HELD, lane, held[7] and 'blocked' or 'paused')
+    answers[i] = { 'held' }
+  elseif not replay and held[5] and tonumber(held[5]) > now then
+    redis.call('ZREM', READY, lane)
+    redis.call('ZREM', RUNNING, lane)
+    redis.call('HDEL', laneKey, 'lease')
+    redis.call('HSET', laneKey, 'turn', turn + 1)
+    redis.call('ZADD', RETRYING, held[5], lane)
+    answers[i] = { 'wait', turn + 1, tonumber(held[5]) - now }
+  elseif not head then
+    disarm(laneKey, lane)
+    answers[i] = { 'stale' }
+  elseif #runs > 0 and #head > bytesLeft then
+    answers[i] = { 'later' }
+  else
+    bytesLeft = bytesLeft - #head
+    known[lane] = true
+    names[#names + 1] = lane
+    runs[#runs + 1] = { i = i, held = held, replay = replay, head = head }
   end
-  room = room and #chunk == CHUNK
-  from = from + CHUNK
-end
-if #elements == 0 then
-  disarm()
-  return { 'stale' }
 end
 
-redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs)
-redis.call('ZADD', RUNNING, now + leaseMs, lane)
-return { replay and 'replay' or 'run', tonumber(held[8]), tonumber(held[9]) or 0, crashes, unpack(elements) }
+if #runs > 0 then
+  redis.call('ZREM', READY, unpack(names))
+  redis.call('ZREM', RETRYING, unpack(names))
+end
+for _, run in ipairs(runs) do
+  local i, held = run.i, run.held
+  local laneKey, lane, fence, lease = KEYS[2 + 3 * i], ARGV[4 * i], ARGV[4 * i + 2], now + tonumber(ARGV[4 * i + 3])
+  local crashes = tonumber(held[10]) or 0
+  -- The run before this one of the same turn ended without a word.
+  if held[4] and held[3] ~= fence then crashes = redis.call('HINCRBY', laneKey, 'crashes', 1) end
+  local further = math.max(0, (tonumber(held[11]) or 0) - (tonumber(held[12]) or 0) - 1)
+  if run.replay or crashes >= CRASHES_BEFORE_ALONE then further = 0 end
+  redis.call('HSET', laneKey, 'fence', fence, 'lease', lease)
+  leases[#leases + 1] = lease
+  leases[#leases + 1] = lane
+  answers[i] = { run.replay and 'replay' or 'run', tonumber(held[8]), tonumber(held[9]) or 0, crashes, run.head, further }
+end
+if #runs > 0 then redis.call('ZADD', RUNNING, unpack(leases)) end
+return answers

@@ -5,7 +5,7 @@
 -- Returns {'well'} | {'rescued', turn to arm, 'lease', 'arming' or 'unarmed'}
 --
 -- A turn is lost when its lease has passed (its worker died or is frozen), or when the queue has already passed the lane's
--- arming and nobody claimed it; the caller derives ARGV 3 from the job at the head of the wait list. Age alone says nothing:
+-- arming and nobody claimed it; the caller derives ARGV 3 from the oldest job whose lanes are not claimed. Age alone says nothing:
 -- behind a backlog every lane is old. A lane that holds events and has no turn coming is 'unarmed': no step leaves one so, and
 -- whoever finds one has found a broken promise. The new turn makes a late run of the old one stale. Runs when memory is full:
 -- the first write needs none.

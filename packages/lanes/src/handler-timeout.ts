@@ -1,60 +1,74 @@
 import { type AttemptContext, failureCodes } from '@syncline/events';
 
-/** A handler's time limit. The signal is made only when a handler asks for it: most never do. */
+/**
+ * The time limit of a run's handlers, one attempt after the other. One timer and one listener serve the whole run, and a signal is made
+ * only for a handler that asks for it: most events are decided in less time than these cost.
+ */
 export class HandlerTimeout {
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal;
-  #controller: AbortController | undefined;
-  /** Why the attempt was ended, once it was. */
-  #cutOff: Error | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #onOuterAbort: (() => void) | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #attempt: Attempt | undefined;
 
+  /** `outer` ends the attempt that runs, and every later one. */
   constructor(timeoutMs: number, outer: AbortSignal) {
     this.#timeoutMs = timeoutMs;
     this.#outer = outer;
+    this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
+    outer.addEventListener('abort', this.#end);
   }
 
-  /** What the handler is given. */
-  context(attempt: number): AttemptContext {
-    const signal = (): AbortSignal => {
-      this.#controller ??= new AbortController();
-      if (this.#cutOff) this.#controller.abort(this.#cutOff);
-      return this.#controller.signal;
-    };
-    return {
-      attempt,
-      get signal() {
-        return signal();
-      },
-    };
-  }
-
-  /** Settles as `running` does, or rejects when its time is over or the turn ends. */
-  race<T>(running: Promise<T>): Promise<T> {
+  /** Runs one attempt. Settles as it does, or rejects when its time is over or `outer` fires; its signal fires then, and never after its end. */
+  race<T>(number: number, run: (context: AttemptContext) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const cutOff = (reason: Error): void => {
-        this.#cutOff = reason;
-        reject(reason);
-        this.#controller?.abort(reason);
+      const attempt = new Attempt(number, reject);
+      this.#attempt = attempt;
+      this.#timer.refresh();
+      if (this.#outer.aborted) this.#end();
+      const over = (): void => {
+        this.#attempt = undefined;
       };
-      this.#timer = setTimeout(() => {
-        cutOff(
-          Object.assign(new Error(`Expected the handlers to end within HANDLER_TIMEOUT_MS (${this.#timeoutMs}), got no end`), {
-            code: failureCodes.timeout,
-          }),
-        );
-      }, this.#timeoutMs);
-      this.#onOuterAbort = () => cutOff(new Error('The turn was ended before its handler'));
-      this.#outer.addEventListener('abort', this.#onOuterAbort);
-      if (this.#outer.aborted) this.#onOuterAbort();
-      running.then(resolve, reject);
+      run(attempt).finally(over).then(resolve, reject);
     });
   }
 
-  /** To be called when the attempt is over. */
+  /** To be called when the run is over. */
   clear(): void {
+    this.#attempt = undefined;
     clearTimeout(this.#timer);
-    if (this.#onOuterAbort) this.#outer.removeEventListener('abort', this.#onOuterAbort);
+    this.#outer.removeEventListener('abort', this.#end);
+  }
+
+  #timeOut(): void {
+    const message = `Expected the handlers to end within HANDLER_TIMEOUT_MS (${this.#timeoutMs}), got no end`;
+    this.#attempt?.cutOff(Object.assign(new Error(message), { code: failureCodes.timeout }));
+  }
+
+  readonly #end = (): void => this.#attempt?.cutOff(new Error('The turn was ended before its handler'));
+}
+
+/** What the handlers of one attempt are given. */
+class Attempt implements AttemptContext {
+  readonly attempt: number;
+  readonly #reject: (reason: Error) => void;
+  #controller: AbortController | undefined;
+  /** Why the attempt was ended, once it was. */
+  #cutOff: Error | undefined;
+
+  constructor(attempt: number, reject: (reason: Error) => void) {
+    this.attempt = attempt;
+    this.#reject = reject;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#cutOff) this.#controller.abort(this.#cutOff);
+    return this.#controller.signal;
+  }
+
+  cutOff(reason: Error): void {
+    this.#cutOff ??= reason;
+    this.#reject(reason);
+    this.#controller?.abort(reason);
   }
 }

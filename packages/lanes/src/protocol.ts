@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ArmedTurn } from './arming';
 import type { RedisClient } from './connection';
+import { Gathering } from './gathering';
 import { encodeHistory, type Settled } from './history';
 import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
 import { pairs, Script } from './script';
@@ -18,10 +19,19 @@ export function newFence(): string {
   return randomBytes(9).toString('base64url');
 }
 
+export interface Claimed {
+  readonly status: 'run' | 'replay';
+  readonly laneNumber: number;
+  /** Of the head. */
+  readonly failedAttempts: number;
+  readonly crashes: number;
+  readonly elements: string[];
+}
+
 export type ClaimAnswer =
-  | { status: 'stale' | 'busy' | 'held' }
-  | { status: 'wait'; turnToArm: number; delayMs: number }
-  | { status: 'run' | 'replay'; laneNumber: number; failedAttempts: number; crashes: number; elements: string[] };
+  | { readonly status: 'stale' | 'busy' | 'held' }
+  | { readonly status: 'wait'; readonly turnToArm: number; readonly delayMs: number }
+  | Claimed;
 
 /** `violation`: what the lane's history shows to be wrong with a commit that was done. `armed`: other lanes that follow-ups made ready. */
 export type CommitAnswer = { readonly violation?: 'order' | 'duplicate'; readonly armed?: readonly ArmedTurn[] } & (
@@ -51,45 +61,176 @@ export interface CommitRequest {
   readonly recentMaxBytes: number;
 }
 
-/** The steps of a lane's turn, one script each; the scripts' headers tell their promises. */
+interface ClaimRequest {
+  readonly lane: string;
+  readonly turn: number;
+  readonly fence: string;
+  readonly limits: ClaimLimits;
+}
+
+export interface ClaimLimits {
+  readonly leaseMs: number;
+  readonly maxEvents: number;
+  /** The head is always among the events claimed, whatever its size. */
+  readonly maxBytes: number;
+}
+
+type RawClaim =
+  | ['stale' | 'busy' | 'held' | 'later']
+  | ['wait', turnToArm: number, delayMs: number]
+  | ['run' | 'replay', laneNumber: number, failedAttempts: number, crashes: number, head: string, further: number];
+
+type RawCommit = ['failed', string] | [CommitAnswer['status'], number?, ('order' | 'duplicate' | '')?, ...(string | number)[]];
+
+const CALL_MAX_LANES = 32;
+const CALL_MAX_BYTES = 512 * 1024;
+/** What a commit writes for an event beside what its handlers asked for: moving its record counts as writing it. */
+const EVENT_OVERHEAD_BYTES = 256;
+/** Events after the head that are read before their size is known: bodies in a lane are of 32 KiB at most. */
+const READ_BLIND_EVENTS = 15;
+
+/**
+ * The steps of a lane's turn; the scripts' headers tell their promises. Claims of one turn of the event loop share a call, and so do
+ * commits: lanes know nothing of each other, but a call costs as much as what it does for one of them.
+ */
 export class LaneProtocol {
   readonly #client: RedisClient;
   readonly #keys: ShardKeys;
   /** Sets the time in tests; the server's clock otherwise. */
   readonly #now: () => string;
+  readonly #claims: Gathering<ClaimRequest, ClaimAnswer>;
+  readonly #commits: Gathering<SizedCommit, CommitAnswer>;
 
   constructor(client: RedisClient, keys: ShardKeys, now: () => string = () => '') {
     this.#client = client;
     this.#keys = keys;
     this.#now = now;
+    const byCount = { maxCount: CALL_MAX_LANES, sizeOf: () => 0, maxSize: 0 };
+    this.#claims = new Gathering((requests) => this.#claim(requests), byCount);
+    const byBytes = { maxCount: CALL_MAX_LANES, sizeOf: ({ bytes }: SizedCommit) => bytes, maxSize: CALL_MAX_BYTES };
+    this.#commits = new Gathering((requests) => this.#commit(requests), byBytes);
   }
 
-  async claim(
-    lane: string,
-    turn: number,
-    fence: string,
-    limits: { leaseMs: number; maxEvents: number; maxBytes: number },
-  ): Promise<ClaimAnswer> {
+  claim(lane: string, turn: number, fence: string, limits: ClaimLimits): Promise<ClaimAnswer> {
+    return this.#claims.ask({ lane, turn, fence, limits });
+  }
+
+  commit(lane: string, request: CommitRequest): Promise<CommitAnswer> {
+    return this.#commits.ask({ lane, request, bytes: bytesOf(request) });
+  }
+
+  async #claim(requests: readonly ClaimRequest[]): Promise<(ClaimAnswer | undefined)[]> {
     const keys = this.#keys;
-    const [status, ...rest] = (await scripts.claim.run(
+    const answers = (await scripts.claim.run(
       this.#client,
-      [keys.lane(lane), keys.queue(lane), keys.replays(lane), keys.ready, keys.running, keys.retrying, keys.held],
-      [this.#now(), lane, turn, fence, limits.leaseMs, limits.maxEvents, limits.maxBytes],
-    )) as ['stale' | 'busy' | 'held'] | ['wait', number, number] | ['run' | 'replay', number, number, number, ...string[]];
-    if (status === 'wait') return { status, turnToArm: rest[0] as number, delayMs: rest[1] as number };
-    if (status !== 'run' && status !== 'replay') return { status };
-    const [laneNumber, failedAttempts, crashes, ...elements] = rest as [number, number, number, ...string[]];
-    return { status, laneNumber, failedAttempts, crashes, elements };
+      [
+        keys.ready,
+        keys.running,
+        keys.retrying,
+        keys.held,
+        ...requests.flatMap(({ lane }) => [keys.lane(lane), keys.queue(lane), keys.replays(lane)]),
+      ],
+      [
+        this.#now(),
+        requests.length,
+        CALL_MAX_BYTES,
+        ...requests.flatMap(({ lane, turn, fence, limits }) => [lane, turn, fence, limits.leaseMs]),
+      ],
+    )) as RawClaim[];
+    return await Promise.all(
+      requests.map(async (request, index): Promise<ClaimAnswer | undefined> => {
+        const answer = answers[index];
+        if (answer === undefined || answer[0] === 'later') return undefined;
+        if (answer[0] === 'wait') return { status: answer[0], turnToArm: answer[1], delayMs: answer[2] };
+        if (answer[0] !== 'run' && answer[0] !== 'replay') return { status: answer[0] };
+        const [status, laneNumber, failedAttempts, crashes, head, further] = answer;
+        const elements = further > 0 ? await this.#readOn(request, head, further) : [head];
+        return elements ? { status, laneNumber, failedAttempts, crashes, elements } : { status: 'busy' };
+      }),
+    );
   }
 
-  async commit(lane: string, request: CommitRequest): Promise<CommitAnswer> {
+  /** The head and what may be taken with it, read beside the claim: a script would be slower. Undefined when the lane was lost meanwhile. */
+  async #readOn({ lane, fence, limits }: ClaimRequest, head: string, further: number): Promise<string[] | undefined> {
+    const elements = [head];
+    let bytes = sizeIn(head);
+    const most = Math.min(1 + further, limits.maxEvents);
+    let size = Math.min(READ_BLIND_EVENTS, most - 1);
+    while (size > 0) {
+      const from = elements.length;
+      // Only the holder of the fence takes events away: held after the reading, the lane was held all through it.
+      const [read, held] =
+        (await this.#client
+          .pipeline()
+          .lrange(this.#keys.queue(lane), from, from + size - 1)
+          .hget(this.#keys.lane(lane), 'fence')
+          .exec()) ?? [];
+      const error = read?.[0] ?? held?.[0];
+      if (error) throw error;
+      if (held?.[1] !== fence) return undefined;
+      const elementsRead = (read?.[1] ?? []) as string[];
+      for (const element of elementsRead) {
+        bytes += sizeIn(element);
+        if (bytes > limits.maxBytes) return elements;
+        elements.push(element);
+      }
+      if (elements.length < from + size) return elements;
+      const average = Math.max(1, bytes / elements.length);
+      size = Math.min(most - elements.length, Math.ceil((limits.maxBytes - bytes) / average));
+    }
+    return elements;
+  }
+
+  async #commit(requests: readonly SizedCommit[]): Promise<(CommitAnswer | Error)[]> {
+    const keys = this.#keys;
+    const keyNames = [
+      keys.ready,
+      keys.heads,
+      keys.recent,
+      keys.totals,
+      keys.minute(Math.floor(Date.now() / 60_000)),
+      keys.running,
+      keys.held,
+      keys.lanes,
+      keys.log,
+    ];
+    const recentMaxBytes = Math.min(...requests.map(({ request }) => request.recentMaxBytes));
+    const args: (string | number)[] = [this.#now(), requests.length, LOG_MAX_ENTRIES, recentMaxBytes];
+    for (const { lane, request } of requests) this.#encode(lane, request, keyNames, args);
+    const answers = (await scripts.commit.run(this.#client, keyNames, args)) as RawCommit[];
+    return answers.map((answer) => {
+      if (answer[0] === 'failed') return new Error(answer[1]);
+      const [status, turnToArm = 0, violation = '', ...armed] = answer;
+      const seen = { ...(violation !== '' && { violation }), ...(armed.length > 0 && { armed: pairs(armed) }) };
+      return status === 'yielded' || status === 'already' ? { status, turnToArm, ...seen } : { status, ...seen };
+    });
+  }
+
+  /** Appends the keys and arguments of one run. */
+  #encode(lane: string, request: CommitRequest, keyNames: string[], args: (string | number)[]): void {
     const keys = this.#keys;
     const { settled, effects, followUps = [] } = request;
-    const effectKeys = [...new Set(effects.map(({ key }) => key))];
+    const effectKeys = new Map<string, number>();
+    for (const { key } of effects) if (!effectKeys.has(key)) effectKeys.set(key, effectKeys.size + 1);
     const counters = new Map<string, number>();
     for (const { outcome } of settled) counters.set(outcome, (counters.get(outcome) ?? 0) + 1);
-    const args: (string | number)[] = [
-      this.#now(),
+
+    const firstKey = keyNames.length;
+    keyNames.push(
+      keys.lane(lane),
+      keys.queue(lane),
+      keys.replays(lane),
+      keys.history(lane),
+      keys.replayed(lane),
+      keys.kept(lane),
+    );
+    for (const { lane: to } of followUps) keyNames.push(keys.lane(to), keys.queue(to));
+    keyNames.push(...effectKeys.keys());
+
+    const firstArg = args.length;
+    args.push(
+      keyNames.length - firstKey,
+      0,
       lane,
       request.fence,
       request.firstSeq,
@@ -98,43 +239,17 @@ export class LaneProtocol {
       request.leaseMs,
       request.historyMaxItems,
       request.historyMaxAgeMs,
-      request.recentMaxBytes,
       followUps.length,
-      LOG_MAX_ENTRIES,
       settled.length,
-    ];
+    );
     const replayed = request.ending === 'replay';
     for (const item of settled) args.push(item.outcome, encodeHistory(item, replayed));
     args.push(counters.size);
     for (const [name, amount] of counters) args.push(name, amount);
     args.push(effects.length);
-    for (const { command, key, args: own } of effects) args.push(command, effectKeys.indexOf(key) + 1, own.length, ...own);
+    for (const { command, key, args: own } of effects) args.push(command, effectKeys.get(key) ?? 0, own.length, ...own);
     for (const { lane: to, receivedAt, record } of followUps) args.push(to, receivedAt, record);
-    const [status, turnToArm = 0, violation = '', ...armed] = (await scripts.commit.run(
-      this.#client,
-      [
-        keys.lane(lane),
-        keys.queue(lane),
-        keys.replays(lane),
-        keys.ready,
-        keys.heads,
-        keys.history(lane),
-        keys.replayed(lane),
-        keys.kept(lane),
-        keys.recent,
-        keys.totals,
-        keys.minute(Math.floor(Date.now() / 60_000)),
-        keys.running,
-        keys.held,
-        keys.lanes,
-        keys.log,
-        ...followUps.flatMap(({ lane: to }) => [keys.lane(to), keys.queue(to)]),
-        ...effectKeys,
-      ],
-      args,
-    )) as [CommitAnswer['status'], number?, ('order' | 'duplicate' | '')?, ...(string | number)[]];
-    const seen = { ...(violation !== '' && { violation }), ...(armed.length > 0 && { armed: pairs(armed) }) };
-    return status === 'yielded' || status === 'already' ? { status, turnToArm, ...seen } : { status, ...seen };
+    args[firstArg + 1] = args.length - firstArg;
   }
 
   /** Records a failed attempt of the head. */
@@ -161,4 +276,24 @@ export class LaneProtocol {
     )) as [RescueAnswer['status'], number?, LostTurn?];
     return status === 'rescued' ? { status, turnToArm, lost } : { status };
   }
+}
+
+interface SizedCommit {
+  readonly lane: string;
+  readonly request: CommitRequest;
+  readonly bytes: number;
+}
+
+/** About how many bytes a commit moves and writes. */
+function bytesOf({ settled, effects, followUps = [] }: CommitRequest): number {
+  let bytes = 0;
+  for (const { event } of settled) bytes += EVENT_OVERHEAD_BYTES + (event.bodyToken === undefined ? event.body.length : 0);
+  for (const { args } of effects) for (const arg of args) bytes += String(arg).length;
+  for (const { record } of followUps) bytes += record.length;
+  return bytes;
+}
+
+/** Of a record `seq bytes receivedAt header`. */
+function sizeIn(element: string): number {
+  return Number(/^\d+ (\d+)/.exec(element)?.[1]);
 }

@@ -34,8 +34,8 @@ export class Rescuer {
   }
 
   async rescue({ now, suspects, late }: Care): Promise<void> {
-    const queueHeadAt = late.length > 0 ? await this.#queueHeadAt() : undefined;
-    const lostBefore = Math.min(now, queueHeadAt ?? now) - ARMING_GRACE_MS;
+    const oldestJobAt = late.length > 0 ? await this.#oldestJobAt() : undefined;
+    const lostBefore = Math.min(now, oldestJobAt ?? now) - ARMING_GRACE_MS;
     // Behind a backlog every lane is late: those that the queue has yet to reach cost no step.
     const passed = late.filter(([, since]) => since < lostBefore).map(([lane]) => lane);
     await Promise.all(
@@ -50,12 +50,13 @@ export class Rescuer {
     );
   }
 
-  /** When the job now at the head of the wait list was added; undefined when none waits. */
-  async #queueHeadAt(): Promise<number | undefined> {
+  /** When the oldest job was added that waits, or that a worker holds and whose lanes it has yet to claim; undefined when there is none. */
+  async #oldestJobAt(): Promise<number | undefined> {
     const queue = `${this.#keys.base}:${TURN_QUEUE}`;
-    const head = await this.#client.lindex(`${queue}:wait`, -1);
-    if (head === null) return undefined;
-    const at = await this.#client.hget(`${queue}:${head}`, 'timestamp');
-    return at === null ? undefined : Number(at);
+    const oldest = await Promise.all(['wait', 'active'].map((list) => this.#client.lindex(`${queue}:${list}`, -1)));
+    const jobs = oldest.filter((job) => job !== null);
+    const added = await Promise.all(jobs.map((job) => this.#client.hget(`${queue}:${job}`, 'timestamp')));
+    const known = added.filter((at) => at !== null).map(Number);
+    return known.length > 0 ? Math.min(...known) : undefined;
   }
 }

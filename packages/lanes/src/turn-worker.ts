@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { Worker } from 'bullmq';
 import { Arming, TURN_QUEUE, type TurnJob } from './arming';
 import { closeConnection, openConnection, type RedisClient } from './connection';
@@ -9,15 +8,13 @@ import type { LostTurn } from './protocol';
 import { Rescuer } from './rescuer';
 import { Rounds } from './rounds';
 import { Timers } from './timers';
-import { leaseMsFor, type TurnObserver, type TurnSettings, TurnTaker } from './turn';
+import { type TurnObserver, type TurnSettings, TurnTaker } from './turn';
 import { WATCH_ROUND_MS, Watch } from './watch';
 
 export interface TurnWorkerSettings extends TurnSettings {
   readonly redisUrl: string;
   readonly prefix: string;
   readonly shards: number;
-  /** Turn jobs under way at once. */
-  readonly concurrency: number;
   readonly observer: TurnObserver;
   readonly log: Logger;
 }
@@ -34,6 +31,9 @@ export interface TurnWorker {
 
 /** Time to commit and release once handlers were cut off. */
 const RELEASE_MS = 1_000;
+/** Turn jobs whose lanes wait to be claimed. More than keeps the worker busy would only wait here instead of in the queue, where any worker may take them. */
+const JOBS_AT_ONCE = 2;
+/** A dead worker's jobs are found again after about twice this: until then, armings that are younger do not count as lost. */
 const STALLED_CHECK_MS = 5_000;
 /** A turn job never fails for having stalled: crashes are counted in the lane. */
 const NEVER = 1_000_000_000;
@@ -49,8 +49,7 @@ class BullTurnWorker implements TurnWorker {
   readonly #arming: Arming;
   readonly #workers: Worker<TurnJob>[] = [];
   readonly #rounds: Rounds[] = [];
-  /** The ends of the turn jobs under way. */
-  readonly #ends = new Set<AbortController>();
+  readonly #turns: TurnTaker[] = [];
   #stopping = false;
 
   constructor(settings: TurnWorkerSettings) {
@@ -90,56 +89,47 @@ class BullTurnWorker implements TurnWorker {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const round of this.#rounds) round.stop();
-    const cutOff = setTimeout(() => {
-      for (const end of this.#ends) end.abort();
-    }, graceMs);
     const disconnect = (): void => {
       closeConnection(this.#client);
       closeConnection(this.#queueClient);
     };
     // A store that does not answer must not keep the worker: its lanes are rescued when their leases have passed.
     const giveUp = setTimeout(disconnect, graceMs + RELEASE_MS);
+    for (const turns of this.#turns) turns.stop(graceMs);
     await Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.all(this.#turns.map((turns) => turns.ended()));
     await this.#arming.close();
-    clearTimeout(cutOff);
     clearTimeout(giveUp);
     disconnect();
   }
 
   #startShard(shard: number): void {
-    const { observer, log, concurrency } = this.#settings;
+    const { observer, log } = this.#settings;
     const keys = new ShardKeys(this.#settings.prefix, shard);
     const arm = (turn: [string, number], delayMs: number): void => {
       if (delayMs > 0) this.#arming.armAlone(shard, turn, delayMs);
       else this.#arming.arm(shard, [turn]);
     };
     const turns = new TurnTaker({ shard, client: this.#client, keys, settings: this.#settings, observer, log, arm });
-    const lockDuration = leaseMsFor(this.#settings.handlerTimeoutMs);
     const worker = new Worker<TurnJob>(
       TURN_QUEUE,
-      // Three parameters: BullMQ makes the signal only for processors that take it.
-      async (job, _token, lockLost) => {
-        const end = new AbortController();
-        setMaxListeners(0, end.signal);
-        lockLost?.addEventListener('abort', () => end.abort());
-        this.#ends.add(end);
-        // Lanes of one job share nothing but the job: a slow or failing one must not hold up the others.
+      // A job only brings lanes to a worker: it is done once they are claimed. Lanes of one job share nothing but the job.
+      async (job) => {
         await Promise.all(
           job.data.lanes.map(async (turn) => {
             try {
-              await turns.take(turn, () => this.#stopping, end.signal);
+              await turns.begin(turn);
             } catch (error) {
-              log.error({ err: error, lane: turn[0] }, 'a turn failed; its lane will be rescued');
+              log.error({ err: error, lane: turn[0] }, 'a turn could not begin; its lane will be rescued');
             }
           }),
         );
-        this.#ends.delete(end);
       },
       {
         connection: this.#queueClient,
         prefix: keys.base,
-        concurrency,
-        lockDuration,
+        concurrency: JOBS_AT_ONCE,
+        lockDuration: STALLED_CHECK_MS,
         stalledInterval: STALLED_CHECK_MS,
         maxStalledCount: NEVER,
         removeOnComplete: { count: 0 },
@@ -147,10 +137,8 @@ class BullTurnWorker implements TurnWorker {
       },
     );
     worker.on('error', (error) => log.debug({ err: error, shard }, 'turn worker'));
-    worker.on('lockRenewalFailed', (jobIds: string[]) => {
-      for (const jobId of jobIds) worker.cancelJob(jobId);
-    });
     this.#workers.push(worker);
+    this.#turns.push(turns);
     const armNow = (turn: [string, number]): void => arm(turn, 0);
     const rescued = (lost: LostTurn): void => {
       if (lost === 'unarmed') observer.violated('unarmed');

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type Decider,
   type Decision,
@@ -16,9 +17,10 @@ import { HandlerTimeout } from './handler-timeout';
 import type { Settled } from './history';
 import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
-import { type CommitAnswer, type CommitRequest, LaneProtocol, type LostTurn, newFence } from './protocol';
+import { type Claimed, type CommitAnswer, type CommitRequest, LaneProtocol, type LostTurn, newFence } from './protocol';
 import { decodeRecord, type StoredEvent } from './record';
 import { retention } from './retention';
+import { Slots } from './slots';
 import { EventUnit, RunState } from './state';
 
 export interface TurnSettings {
@@ -27,6 +29,8 @@ export interface TurnSettings {
   /** What becomes of an event that will not be attempted again: set aside, or held in place with its lane. */
   readonly failurePolicy: (topic: string) => 'park' | 'block';
   readonly handlerTimeoutMs: number;
+  /** Lanes that are worked on at once in one shard. */
+  readonly concurrency: number;
   readonly turnMaxEvents: number;
   readonly turnMaxBytes: number;
   readonly historyMaxItems: number;
@@ -96,6 +100,11 @@ export class TurnTaker {
   readonly #log: Logger;
   readonly #arm: (turn: ArmedTurn, delayMs: number) => void;
   readonly #leaseMs: number;
+  readonly #slots: Slots;
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #cutOff = new AbortController();
+  #cuttingOff: NodeJS.Timeout | undefined;
+  #stopping = false;
 
   constructor(dependencies: {
     shard: number;
@@ -115,22 +124,60 @@ export class TurnTaker {
     this.#log = dependencies.log;
     this.#arm = dependencies.arm;
     this.#leaseMs = leaseMsFor(dependencies.settings.handlerTimeoutMs);
+    this.#slots = new Slots(dependencies.settings.concurrency);
+    setMaxListeners(0, this.#cutOff.signal);
   }
 
   /**
-   * Takes one turn of a lane. `stopping` is asked before each further event; `signal` aborts the handler that runs. Either way what
-   * was decided is committed and the lane is released. Rejects only when the store refuses a step for a reason of its own.
+   * Begins a turn of a lane: resolves once the lane is claimed, or turns out to need no turn. From then on its lease watches over it: the
+   * turn goes on by itself, `ended` waits for it. Rejects when the store refuses the claim.
    */
-  async take([lane, turn]: ArmedTurn, stopping: () => boolean, signal: AbortSignal): Promise<void> {
-    const { turnMaxEvents, turnMaxBytes } = this.#settings;
-    const fence = newFence();
-    const until = Date.now() + TURN_BUDGET_MS;
-    const over = (): boolean => Date.now() >= until || stopping() || signal.aborted;
+  async begin([lane, turn]: ArmedTurn): Promise<void> {
+    await this.#slots.take();
+    let running: Promise<void> | undefined;
+    try {
+      const { turnMaxEvents, turnMaxBytes } = this.#settings;
+      const fence = newFence();
+      const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
+      const claim = await this.#protocol.claim(lane, turn, fence, limits);
+      if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
+      if (claim.status === 'run' || claim.status === 'replay') running = this.#run(lane, fence, claim);
+    } finally {
+      if (!running) this.#slots.giveBack();
+    }
+    if (!running) return;
+    const under = running
+      .catch((error: unknown) => this.#log.error({ err: error, lane }, 'a turn failed; its lane will be rescued'))
+      .finally(() => {
+        this.#slots.giveBack();
+        this.#underWay.delete(under);
+      });
+    this.#underWay.add(under);
+  }
 
-    const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
-    const claim = await this.#protocol.claim(lane, turn, fence, limits);
-    if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
-    if (claim.status !== 'run' && claim.status !== 'replay') return;
+  /**
+   * Ends all turns: no further event is begun, what was decided is committed, the lanes are released. Handlers that still run after
+   * `graceMs` are cut off.
+   */
+  stop(graceMs: number): void {
+    this.#stopping = true;
+    this.#slots.open();
+    this.#cuttingOff = setTimeout(() => this.#cutOff.abort(), graceMs);
+  }
+
+  /** Resolves when no turn is under way, after a `stop`. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#underWay);
+    clearTimeout(this.#cuttingOff);
+  }
+
+  /** Decides and commits what was claimed. Rejects only when the store refuses a step for a reason of its own. */
+  async #run(lane: string, fence: string, claim: Claimed): Promise<void> {
+    // The wait for the claim is not the merchant's time: counted in, a busy worker would end every turn after its first event.
+    const until = Date.now() + TURN_BUDGET_MS;
+    const { signal } = this.#cutOff;
+    const stopping = (): boolean => this.#stopping;
+    const over = (): boolean => Date.now() >= until || this.#stopping || signal.aborted;
     const replay = claim.status === 'replay';
 
     const { events, unreadable } = await this.#decode(lane, claim.elements);
@@ -212,21 +259,32 @@ export class TurnTaker {
   }
 
   /** Decides events in order until one fails, the budget is spent, or one that acts outside ends the run. */
-  async #decide(
-    events: readonly StoredEvent[],
-    { failedAttempts, replay, state, stopFirst, over, signal }: RunConditions,
-  ): Promise<Run> {
-    const { decider, retry, failurePolicy, turnMaxBytes } = this.#settings;
-    const plans = events.map((event) => ({ event, plan: decider.plan(event) }));
+  async #decide(events: readonly StoredEvent[], conditions: RunConditions): Promise<Run> {
+    const { state, signal } = conditions;
+    const plans = events.map((event) => ({ event, plan: this.#settings.decider.plan(event) }));
     const external = plans.findIndex(({ plan }) => plan.external);
     const run = external < 0 ? plans : plans.slice(0, Math.max(external, 1));
     await state.prefetch(run.flatMap(({ plan }) => [...plan.reads]));
 
+    const timeout = new HandlerTimeout(this.#settings.handlerTimeoutMs, signal);
+    try {
+      return await this.#decideInOrder(run, conditions, timeout);
+    } finally {
+      timeout.clear();
+    }
+  }
+
+  async #decideInOrder(
+    run: readonly { readonly event: StoredEvent; readonly plan: Plan }[],
+    { failedAttempts, replay, state, stopFirst, over, signal }: RunConditions,
+    timeout: HandlerTimeout,
+  ): Promise<Run> {
+    const { retry, failurePolicy, turnMaxBytes } = this.#settings;
     const settled: Settled[] = [];
     for (const [index, { event, plan }] of run.entries()) {
       if (index === 0 ? stopFirst() : over() || state.effectBytes >= turnMaxBytes) break;
       const attempt = index === 0 ? failedAttempts + 1 : 1;
-      const result = await this.#attempt(event, plan, attempt, replay, state, signal);
+      const result = await this.#attempt(event, plan, attempt, replay, state, timeout, signal);
       if (result === 'aborted') break;
       if (!replay && result === 'unhandled' && isInternalTopic(event.topic)) {
         return { settled, failed: { event, attempt: attempt - 1, failure: newerVersionNeeded(event.topic) } };
@@ -252,14 +310,14 @@ export class TurnTaker {
     attempt: number,
     replay: boolean,
     state: RunState,
+    timeout: HandlerTimeout,
     signal: AbortSignal,
   ): Promise<Decision | Failure | 'aborted'> {
     const unit = new EventUnit(state);
-    const timeout = new HandlerTimeout(this.#settings.handlerTimeoutMs, signal);
     const startedAt = performance.now();
     let result: Decision | Failure;
     try {
-      result = await timeout.race(plan.run(unit, timeout.context(attempt)));
+      result = await timeout.race(attempt, (context) => plan.run(unit, context));
       const effects = unit.close();
       const refs = effects.writes.map(([ref]) => ref);
       if (replay && (await state.holdsNewer(event.seq, refs))) result = 'superseded';
@@ -268,8 +326,6 @@ export class TurnTaker {
       unit.close();
       if (signal.aborted) return 'aborted';
       result = failureOf(error);
-    } finally {
-      timeout.clear();
     }
     const durationMs = performance.now() - startedAt;
     this.#observer.attempted(event, durationMs, typeof result === 'string' ? result : 'failed');

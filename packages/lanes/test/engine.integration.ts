@@ -421,6 +421,34 @@ test('a minute of backlog behind slow handlers makes no rescues: what waits in t
   expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
 });
 
+test('lanes that a busy worker has not begun stay in the queue, where another worker takes them', async () => {
+  const lanes = 500;
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const acceptor = engine.acceptor();
+  await Promise.all(Array.from({ length: lanes }, (_, index) => acceptor.accept(request(String(index)))));
+  const begun: string[] = [];
+  const busy = await engine.worker(
+    deciderOf(async (event) => {
+      begun.push(event.lane);
+      await released;
+    }),
+    { handlerTimeoutMs: 60_000, concurrency: 20 },
+  );
+  await waitFor(() => begun.length === 20);
+  const waiting = await engine.redis().llen(`${new ShardKeys(engine.prefix, 0).base}:turns:wait`);
+  // Jobs are of at most 32 lanes, and a worker holds two or three of them.
+  expect(waiting).toBeGreaterThanOrEqual(Math.floor(lanes / 32) - 3);
+
+  const free = await engine.worker(deciderOf(() => undefined));
+  await waitFor(() => free.counts.commits.length >= waiting * 15);
+  expect(begun).toHaveLength(20);
+  release();
+  await waitFor(() => busy.counts.commits.length + free.counts.commits.length === lanes);
+});
+
 test('one merchant with a flood does not hold up the others', async () => {
   const FLOOD = 50_000;
   const acceptor = engine.acceptor();
