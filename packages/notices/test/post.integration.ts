@@ -1,10 +1,12 @@
 import type { LookupAddress } from 'node:dns';
+import https from 'node:https';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { waitFor } from '@syncline/testkit';
 import type { ResolveHost } from '../src/address';
 import { post, type PostRequest, retryAfter } from '../src/post';
 import { answering, Receiver } from './receiver';
+import { selfSigned } from './self-signed';
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -146,6 +148,30 @@ test('what answers is not HTTP, or too long a header: attempted again', async ()
     const { port } = server.address() as AddressInfo;
     expect((await failureOf(posting({ url: new URL(`http://localhost:${port}/`) }))).code).toBeUndefined();
   } finally {
+    server.close();
+  }
+});
+
+test('a certificate that nobody vouches for is refused before anything is sent', async () => {
+  const { key, cert } = selfSigned();
+  let requests = 0;
+  const server = https.createServer({ key, cert }, (_request, response) => {
+    requests++;
+    response.end('ok');
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  try {
+    const url = new URL(`https://localhost:${(server.address() as AddressInfo).port}/`);
+    expect((await failureOf(posting({ url }))).message).toMatch(/got DEPTH_ZERO_SELF_SIGNED_CERT$/);
+    expect(requests).toBe(0);
+    const status = await new Promise((resolve, reject) => {
+      https.get(url, { ca: cert, agent: false }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+    });
+    expect(status).toBe(200);
+  } finally {
+    server.closeAllConnections();
     server.close();
   }
 });
