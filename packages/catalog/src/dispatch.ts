@@ -151,6 +151,7 @@ async function runHandler(
       return context.signal;
     },
     attempt: context.attempt,
+    replay: context.replay ?? false,
     get idempotencyKey() {
       return handlerEvent.idempotencyKey;
     },

@@ -28,6 +28,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** True for a dead letter that was put back: it has this attempt only, and must not be put off. */
+  readonly replay: boolean;
   readonly idempotencyKey: string;
 }
 

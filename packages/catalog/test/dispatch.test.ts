@@ -142,7 +142,7 @@ describe("the user's handlers", () => {
       payload: { id: 1 },
       idempotencyKey: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
-    expect(call?.context).toEqual({ signal, attempt: 3, idempotencyKey: call?.event.idempotencyKey });
+    expect(call?.context).toEqual({ signal, attempt: 3, replay: false, idempotencyKey: call?.event.idempotencyKey });
     expect(call?.context.signal).toBe(signal);
   });
 

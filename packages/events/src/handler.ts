@@ -7,6 +7,8 @@ export interface AttemptContext {
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** True for a dead letter that was put back: it has this attempt only, and must not be put off. */
+  readonly replay?: boolean;
 }
 
 /** How one event is going to be decided, worked out before its turn comes, without effects. */

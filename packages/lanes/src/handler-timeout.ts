@@ -19,9 +19,9 @@ export class HandlerTimeout {
   }
 
   /** Runs one attempt. Settles as it does, or rejects when its time is over or `outer` fires; its signal fires then, and never after its end. */
-  race<T>(number: number, run: (context: AttemptContext) => Promise<T>): Promise<T> {
+  race<T>(number: number, replay: boolean, run: (context: AttemptContext) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const attempt = new Attempt(number, reject);
+      const attempt = new Attempt(number, replay, reject);
       this.#attempt = attempt;
       this.#timer.refresh();
       if (this.#outer.aborted) this.#end();
@@ -50,13 +50,15 @@ export class HandlerTimeout {
 /** What the handlers of one attempt are given. */
 class Attempt implements AttemptContext {
   readonly attempt: number;
+  readonly replay: boolean;
   readonly #reject: (reason: Error) => void;
   #controller: AbortController | undefined;
   /** Why the attempt was ended, once it was. */
   #cutOff: Error | undefined;
 
-  constructor(attempt: number, reject: (reason: Error) => void) {
+  constructor(attempt: number, replay: boolean, reject: (reason: Error) => void) {
     this.attempt = attempt;
+    this.replay = replay;
     this.#reject = reject;
   }
 

@@ -317,7 +317,7 @@ export class TurnTaker {
     const startedAt = performance.now();
     let result: Decision | Failure;
     try {
-      result = await timeout.race(attempt, (context) => plan.run(unit, context));
+      result = await timeout.race(attempt, replay, (context) => plan.run(unit, context));
       const effects = unit.close();
       const refs = effects.writes.map(([ref]) => ref);
       if (replay && (await state.holdsNewer(event.seq, refs))) result = 'superseded';

@@ -52,8 +52,8 @@ export function createDeliveryHandler({
     topics: [DELIVERY_TOPIC],
     external: true,
     payload: deliveryPayload,
-    async handle({ payload, receivedAt }, _merchant, { signal, idempotencyKey }) {
-      const { destination } = payload;
+    async handle({ payload, receivedAt }, merchant, { signal, replay, idempotencyKey }) {
+      const { destination, id = idempotencyKey } = payload;
       const way = ways.get(destination);
       if (way === undefined) {
         const error = unknownDestination(destination, Date.now() - receivedAt < unknownWaitMs);
@@ -61,9 +61,11 @@ export function createDeliveryHandler({
         throw error;
       }
       const { pace, send } = way;
-      const waitMs = pace.enter(idempotencyKey);
+      const waitMs = pace.enter(id);
       if (waitMs > 0) {
         observe(destination, 'deferred');
+        // A replay cannot wait. It takes its place at the end of the lane anew, with all attempts.
+        if (replay) return merchant.append({ topic: DELIVERY_TOPIC, payload: { ...payload, id } }, { sideLane: destination });
         throw new RetryAfterError(
           `The destination ${destination} is given no more at once: see its rate and concurrency`,
           waitMs,
@@ -73,7 +75,7 @@ export function createDeliveryHandler({
         );
       }
       try {
-        await send(toldOf(payload, idempotencyKey), signal);
+        await send(toldOf(payload, id), signal);
         observe(destination, 'delivered');
       } catch (error) {
         observe(destination, error instanceof PermanentError ? 'refused' : 'failed');

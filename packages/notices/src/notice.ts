@@ -7,6 +7,8 @@ export const DELIVERY_TOPIC = 'syncline.delivery';
 /** That event's payload as stored. It holds no more of the destination than its name, and so none of its secrets. */
 export const deliveryPayload = z.looseObject({
   destination: z.string(),
+  /** Of a delivery that was made anew of a replayed one: the id that it keeps. */
+  id: z.string().optional(),
   notice: z.looseObject({
     kind: z.string(),
     source: z.string(),

@@ -2,7 +2,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createDecider, type Handler } from '@syncline/catalog';
 import { defaultRetryPolicy, sideLaneOf } from '@syncline/events';
-import { createAcceptor, createInspector, createTurnWorker, type Inspector, type TurnWorkerSettings } from '@syncline/lanes';
+import {
+  createAcceptor,
+  createInspector,
+  createOperator,
+  createTurnWorker,
+  type Inspector,
+  type TurnWorkerSettings,
+} from '@syncline/lanes';
 import { standard } from '@syncline/senders';
 import { startTestRedis, type TestRedis, temporaryFolder, waitFor } from '@syncline/testkit';
 import { createDeliveryHandler, createNotifier, type DeliveryOutcome, type DeliverySettings, readNotices } from '../src/index';
@@ -26,7 +33,7 @@ afterAll(() => redis.stop());
 beforeEach(async () => {
   receiver = await new Receiver().start();
   prefix = `notices-${++nextId}`;
-  inspector = createInspector({ redisUrl: redis.url, prefix, shards: 1, dedupWindowMs: () => 3_600_000, log: silent });
+  inspector = createInspector(storeSettings());
   ends.push(() => receiver.stop());
   ends.push(() => inspector.stop());
 });
@@ -34,6 +41,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+const storeSettings = () => ({ redisUrl: redis.url, prefix, shards: 1, dedupWindowMs: () => 3_600_000, log: silent });
 const env = () => ({ SECRET, OLD_SECRET, URL_OF_CHAT: `${receiver.url}/services/hidden-part` });
 const hook = (given: Record<string, unknown> = {}) => ({ type: 'webhook', url: `${receiver.url}/hook`, kinds: ['*'], ...given });
 
@@ -230,6 +238,27 @@ test('a delivery that waits for the rate uses up no attempt, and all are deliver
   for (let merchant = 1; merchant <= 6; merchant++) {
     expect(ns().filter((n) => String(n).startsWith(String(merchant)))).toEqual([`${merchant}a`, `${merchant}b`]);
   }
+});
+
+test('dead letters that are replayed all at once keep to the rate too, and none is lost again', async () => {
+  receiver.answer = answering(403);
+  const { outcomes } = await startWorker({ hook: hook({ rate: { perSecond: 20 } }) });
+  for (let merchant = 1; merchant <= 5; merchant++) await tell(String(merchant), { n: merchant });
+  await waitFor(async () => (await deadLetters()).length === 5);
+  const idsBefore = receiver.received.map(({ headers }) => headers['webhook-id']);
+  receiver.received.length = 0;
+  outcomes.length = 0;
+  receiver.answer = answering(200);
+  const operator = createOperator(storeSettings());
+  ends.push(() => operator.stop());
+  await waitFor(
+    async () => (await operator.replayAll({ topic: 'syncline.delivery' }, { limit: 100, dryRun: false })).matched === 5,
+  );
+  await waitFor(() => receiver.received.length === 5);
+  expect(outcomes).toContainEqual(['hook', 'deferred']);
+  expect([...ns()].sort()).toEqual([1, 2, 3, 4, 5]);
+  expect(receiver.received.map(({ headers }) => headers['webhook-id']).sort()).toEqual(idsBefore.sort());
+  expect(await deadLetters()).toEqual([]);
 });
 
 test('a destination that asks for time is left alone by every merchant, and then gets what waited', async () => {
