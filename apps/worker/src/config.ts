@@ -97,6 +97,7 @@ export const workerConfig = z.object({
   SYNC_OVERDUE_PROPEXO_MS: overdueOfSource(),
   SYNC_OVERDUE_SYNCTEC_MS: overdueOfSource(),
   SYNC_OVERDUE_STANDARD_MS: overdueOfSource(),
+  SYNC_EXPECTED_EVERY_MS: fields.integer({ default: 30 * HOUR_MS, min: 0, max: 365 * DAY_MS }),
   SYNC_FAILURES_ALERT_AFTER: fields.integer({ default: 3, min: 1, max: 1_000 }),
 });
 
@@ -111,4 +112,9 @@ export function overdueTimes(config: WorkerConfig): (source: string) => number {
     standard: config.SYNC_OVERDUE_STANDARD_MS,
   };
   return (source) => times[source] ?? config.SYNC_OVERDUE_MS;
+}
+
+/** How long after the end of a sync of each source the next one must have ended, in milliseconds. Only Violet's come at fixed times. */
+export function expectedTimes({ SYNC_EXPECTED_EVERY_MS }: WorkerConfig): (source: string) => number | undefined {
+  return (source) => (source === 'violet' && SYNC_EXPECTED_EVERY_MS > 0 ? SYNC_EXPECTED_EVERY_MS : undefined);
 }

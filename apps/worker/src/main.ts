@@ -10,7 +10,7 @@ import {
   loadConfig,
   runProcess,
 } from '@syncline/runtime';
-import { overdueTimes, workerConfig } from './config';
+import { expectedTimes, overdueTimes, workerConfig } from './config';
 import { createTurnMetrics, registerStoreGauges } from './metrics';
 import { loadNotices } from './notices';
 import { createRefreshMetrics, refreshingOf } from './refresh';
@@ -31,6 +31,7 @@ runProcess('worker', async ({ env, log }) => {
   const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
   const decider = createDecider([...refreshing.handlers, ...userHandlers, notices.handler], {
     overdueMs: overdueTimes(config),
+    expectedMs: expectedTimes(config),
     failuresAlertAfter: config.SYNC_FAILURES_ALERT_AFTER,
     tombstoneMs: dedupWindows(config),
     refreshes: refreshing.refreshes,

@@ -9,9 +9,10 @@ export interface TroubleCounts {
   readonly overdue: number;
   readonly failingRepeatedly: number;
   readonly failuresRising: number;
+  readonly missing: number;
 }
 
-type Trouble = Pick<TroubleCounts, 'overdue' | 'failingRepeatedly' | 'failuresRising'>;
+type Trouble = Pick<TroubleCounts, 'overdue' | 'failingRepeatedly' | 'failuresRising' | 'missing'>;
 
 const PAGE = 200;
 /** After each page it rests this many times as long as that took, so that looking costs the store little, however many merchants. */
@@ -64,6 +65,7 @@ export class MerchantStandings {
           overdue: sum('overdue'),
           failingRepeatedly: sum('failingRepeatedly'),
           failuresRising: sum('failuresRising'),
+          missing: sum('missing'),
         };
       }),
     );
@@ -140,5 +142,6 @@ function troubleOf({ connection, tracks }: StatusDocument, name: TrackName): Tro
     overdue: counted(track.state === 'overdue'),
     failingRepeatedly: counted(track.failingRepeatedlySince !== null),
     failuresRising: counted(track.failuresRisingSince !== null),
+    missing: counted(track.missingSince !== null),
   };
 }

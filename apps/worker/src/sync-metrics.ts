@@ -16,7 +16,7 @@ function platformLabel(platform: string | null | undefined): string {
 }
 
 /** Notices that somebody should see in the log also when they are delivered nowhere. */
-const alarming: ReadonlySet<string> = new Set(['sync.overdue', 'sync.failing-repeatedly', 'sync.failures-rising']);
+const alarming: ReadonlySet<string> = new Set(['sync.overdue', 'sync.failing-repeatedly', 'sync.failures-rising', 'sync.missing']);
 
 /**
  * Registers what a worker counts about syncs, and gives the part of an observer that counts it: what the handlers of an event reported
@@ -50,6 +50,12 @@ export function createSyncMetrics(
     buckets: [10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 72 * HOUR],
     registers,
   });
+  const orphans = new Counter({
+    name: 'syncline_syncs_orphaned_total',
+    help: 'Syncs that completed without ever having started, as far as events told.',
+    labelNames: ['source', 'track'],
+    registers,
+  });
   return {
     committed(event, outcome) {
       const report = outcome === 'processed' ? decider.reportOf(event) : undefined;
@@ -63,6 +69,7 @@ export function createSyncMetrics(
         const { track, error, consecutiveFailures, readyAfterMs } = data;
         if (kind === 'catalog.ready' && typeof readyAfterMs === 'number')
           timeToReady.observe({ source }, readyAfterMs / SECOND_MS);
+        if (kind === 'sync.orphaned' && typeof track === 'string') orphans.inc({ source, track });
         const line = { lane, eventId, kind, track, error, consecutiveFailures };
         if (alarming.has(kind)) log.warn(line, 'notice');
         else log.debug(line, 'notice');
@@ -74,7 +81,7 @@ export function createSyncMetrics(
 
 /** Registers how many merchants are in trouble. They are absent until the worker has once looked at all merchants. */
 export function registerSyncGauges(registry: Registry, standings: Pick<MerchantStandings, 'counts'>): void {
-  const register = (name: string, help: string, of: 'overdue' | 'failingRepeatedly' | 'failuresRising'): void => {
+  const register = (name: string, help: string, of: 'overdue' | 'failingRepeatedly' | 'failuresRising' | 'missing'): void => {
     const gauge: Gauge = new Gauge({
       name,
       help,
@@ -86,6 +93,7 @@ export function registerSyncGauges(registry: Registry, standings: Pick<MerchantS
     });
   };
   register('syncline_syncs_overdue', 'Syncs that have been open for too long now.', 'overdue');
+  register('syncline_syncs_missing', 'Tracks whose next sync should have ended by now, and none is under way.', 'missing');
   register('syncline_syncs_failing_repeatedly', 'Tracks on which sync after sync fails now.', 'failingRepeatedly');
   register('syncline_syncs_failures_rising', 'Tracks whose latest sync had far more failed jobs than before.', 'failuresRising');
 }

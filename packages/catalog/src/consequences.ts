@@ -8,17 +8,21 @@ import { isOpen, type TrackName, trackNames } from './track';
 /** The topic of the event that finds out whether a sync is overdue. */
 export const SYNC_OVERDUE_TOPIC = 'syncline.sync-overdue';
 
+/** The topic of the event that finds out whether a sync is missing. */
+export const SYNC_MISSING_TOPIC = 'syncline.sync-missing';
+
 /** A timer to set, or to clear when `followUp` is undefined. */
 export interface TimerChange {
   readonly key: string;
   readonly followUp: FollowUp | undefined;
+  /** How long it waits: as long as a sync may run, or until the next one is expected. */
+  readonly wait: 'overdue' | 'expected';
 }
 
 /** What a change of a merchant's status brings with it. */
 export interface Consequences {
   readonly endedSyncs: readonly EndedSync[];
   readonly notices: readonly Notice[];
-  /** Of overdue timers; to be set for the time that a sync may run. */
   readonly timers: readonly TimerChange[];
 }
 
@@ -50,6 +54,9 @@ function trackNotices(before: StatusDocument, after: StatusDocument, track: Trac
   if (is.overdueSince !== null && was.overdueSince === null) {
     tell('sync.overdue', { startedAt: is.startedAt === null ? null : isoOf(is.startedAt) });
   }
+  if (is.missingSince !== null && was.missingSince === null) {
+    tell('sync.missing', { lastEndedAt: is.finishedAt === null ? null : isoOf(is.finishedAt) });
+  }
   if (is.failed > was.failed) tell('sync.failed', failures);
   if (is.failingRepeatedlySince !== null && was.failingRepeatedlySince === null) tell('sync.failing-repeatedly', failures);
   if (is.failuresRisingSince !== null && was.failuresRisingSince === null) {
@@ -75,12 +82,26 @@ function productNotices({ tracks: { product: was } }: StatusDocument, { tracks: 
   return [{ kind: 'product.synced' satisfies NoticeKind, data: { track: 'product', total, synced, durationMs } }];
 }
 
-/** A run is known by its number: a timer that outlives its run must not speak of the next one. */
+/** A run is known by its number, and an end by its count: a timer that outlives its time must not speak of the next one. */
 function timerChanges(before: StatusDocument, after: StatusDocument, track: TrackName): TimerChange[] {
-  const [was, is] = [watchedRun(before, track), watchedRun(after, track)];
-  if (was === is) return [];
-  const key = `overdue.${track}`;
-  return [{ key, followUp: is === undefined ? undefined : { topic: SYNC_OVERDUE_TOPIC, payload: { track, run: is } } }];
+  const changes: TimerChange[] = [];
+  const [wasRun, run] = [watchedRun(before, track), watchedRun(after, track)];
+  if (wasRun !== run) {
+    const followUp = run === undefined ? undefined : { topic: SYNC_OVERDUE_TOPIC, payload: { track, run } };
+    changes.push({ key: `overdue.${track}`, followUp, wait: 'overdue' });
+  }
+  const [hadEnds, ends] = [followedEnds(before, track), followedEnds(after, track)];
+  if (hadEnds !== ends) {
+    const followUp = ends === undefined ? undefined : { topic: SYNC_MISSING_TOPIC, payload: { track, ends } };
+    changes.push({ key: `missing.${track}`, followUp, wait: 'expected' });
+  }
+  return changes;
+}
+
+/** How many syncs of the track have ended, where another is to follow: a merchant whose syncs are switched off has none coming. */
+export function followedEnds({ connection, tracks }: StatusDocument, name: TrackName): number | undefined {
+  const ends = tracks[name].completed + tracks[name].failed;
+  return ends > 0 && connection !== 'disconnected' && connection !== 'disabled' ? ends : undefined;
 }
 
 /** The number of the run that may become overdue: an open one that is not, of a merchant that is not disconnected. */

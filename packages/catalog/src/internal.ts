@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { SYNC_OVERDUE_TOPIC } from './consequences';
+import { followedEnds, SYNC_MISSING_TOPIC, SYNC_OVERDUE_TOPIC } from './consequences';
 import { statusRef } from './documents';
 import { defineHandler, type Handler } from './handler';
-import { syncOverdue } from './status';
+import { syncMissing, syncOverdue } from './status';
 import { TOMBSTONES_EXPIRED_TOPIC } from './tombstones';
 import { isOpen, trackNames } from './track';
 
@@ -22,6 +22,21 @@ const overdueHandler = defineHandler({
     }),
 });
 
+const missingCheck = z.looseObject({ track: z.enum(trackNames), ends: z.int() });
+
+/** The next sync should have ended by now. Changes nothing when one has, or is under way: that one may become overdue. */
+const missingHandler = defineHandler({
+  source: '*',
+  topics: [SYNC_MISSING_TOPIC],
+  payload: missingCheck,
+  reads: () => [statusRef],
+  handle: ({ payload: { track, ends }, receivedAt }, merchant) =>
+    merchant.updateStatus((status) => {
+      const isMissing = followedEnds(status, track) === ends && !isOpen(status.tracks[track]);
+      return isMissing ? syncMissing(status, track, receivedAt) : status;
+    }),
+});
+
 const tombstonesHandler = defineHandler({
   source: '*',
   topics: [TOMBSTONES_EXPIRED_TOPIC],
@@ -29,4 +44,4 @@ const tombstonesHandler = defineHandler({
 });
 
 /** What the catalogue does on the events that it causes itself, in lanes of every source. */
-export const internalHandlers: readonly Handler[] = [overdueHandler, tombstonesHandler];
+export const internalHandlers: readonly Handler[] = [overdueHandler, missingHandler, tombstonesHandler];

@@ -118,9 +118,11 @@ export function createMerchant(
       const after = failuresMarked(changed, settings.failuresAlertAfter);
       unit.put(collection, id, after);
       const { endedSyncs, notices, timers } = consequencesOf(before, after);
-      for (const { key, followUp } of timers) {
+      for (const { key, followUp, wait } of timers) {
+        const waitMs = wait === 'overdue' ? settings.overdueMs(source) : settings.expectedMs(source);
+        if (waitMs === undefined) continue;
         if (followUp === undefined) unit.cancel(key);
-        else unit.after(settings.overdueMs(source), key, followUp);
+        else unit.after(waitMs, key, followUp);
       }
       report().status = after;
       report().endedSyncs.push(...endedSyncs);

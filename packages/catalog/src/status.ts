@@ -62,8 +62,9 @@ export interface TrackStatus {
   readonly total: number | null;
   readonly synced: number | null;
   readonly lastError: string | null;
-  /** These three are there only while they hold; what they mean is said in `syncTrack`. */
+  /** These four are there only while they hold; what they mean is said in `syncTrack`. */
   readonly overdueSince?: string;
+  readonly missingSince?: string;
   readonly failingRepeatedlySince?: string;
   readonly failuresRisingSince?: string;
 }
@@ -118,6 +119,7 @@ function trackStatusOf(stored: SyncTrack): TrackStatus {
     synced: stored.synced,
     lastError: stored.lastError,
     ...(stored.overdueSince !== null && { overdueSince: isoOf(stored.overdueSince) }),
+    ...(stored.missingSince !== null && { missingSince: isoOf(stored.missingSince) }),
     ...(stored.failingRepeatedlySince !== null && { failingRepeatedlySince: isoOf(stored.failingRepeatedlySince) }),
     ...(stored.failuresRisingSince !== null && { failuresRisingSince: isoOf(stored.failuresRisingSince) }),
   };
@@ -163,6 +165,11 @@ export function syncFailed(
 /** The status after a sync of this track turned out to have been open for too long. */
 export function syncOverdue(status: StatusDocument, name: TrackName, at: number, counts?: SyncCounts): StatusDocument {
   return withTrack(status, name, overdueRun(status.tracks[name], at, counts));
+}
+
+/** The status after a sync of this track that comes regularly did not come. */
+export function syncMissing(status: StatusDocument, name: TrackName, at: number): StatusDocument {
+  return withTrack(status, name, { ...status.tracks[name], missingSince: at });
 }
 
 /** The status after one item was synced at `at`, by a sender that reports items instead of runs. */

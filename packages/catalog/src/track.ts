@@ -32,6 +32,8 @@ export const syncTrack = z.looseObject({
   lastError: z.string().nullable().default(null),
   /** Since when the open run has been overdue. */
   overdueSince: time,
+  /** Since when a sync that comes regularly has been missing; null once one begins or ends. */
+  missingSince: time,
   /** Since when so many syncs in a row have failed that somebody should look; null once one has completed. */
   failingRepeatedlySince: time,
   /** Since when far more jobs fail than used to; null once a sync ends without that. */
@@ -67,6 +69,7 @@ export function startRun(track: SyncTrack, at: number, counts: SyncCounts = noCo
     finishedAt: null,
     durationMs: null,
     overdueSince: null,
+    missingSince: null,
     runs: track.runs + 1,
     total: counts.total,
     synced: counts.synced,
@@ -129,6 +132,7 @@ function closeRun(track: SyncTrack, at: number, counts: SyncCounts): SyncTrack {
     // Two ingresses need not agree on the time: a run never lasts less than nothing.
     durationMs: startedAt === null ? null : Math.max(0, at - startedAt),
     overdueSince: null,
+    missingSince: null,
     total: counts.total ?? (open ? track.total : null),
     synced: counts.synced ?? (open ? track.synced : null),
   };

@@ -192,6 +192,7 @@ describe('notices', () => {
       kind: 'product.synced',
       data: { track: 'product', total: 9, synced: 8, durationMs: SECOND },
     });
+    await lane.apply('COLLECTION_SYNC_STARTED', sync);
     await lane.apply('COLLECTION_SYNC_COMPLETED', sync);
     expect(lane.report?.notices).toEqual([]);
   });

@@ -20,6 +20,7 @@ describe('a sync track', () => {
       synced: null,
       lastError: null,
       overdueSince: null,
+      missingSince: null,
       failingRepeatedlySince: null,
       failuresRisingSince: null,
       failureShares: [],

@@ -1,9 +1,9 @@
-import { parseDate } from '../dates';
+import { usableDate } from '../dates';
 import { statusRef } from '../documents';
 import { errorOf } from '../failure-text';
 import { defineHandler, type Handler } from '../handler';
 import { syncCompleted, syncFailed, syncStarted } from '../status';
-import { isLateStart, trackNames, type SyncCounts, type TrackName } from '../track';
+import { isLateStart, isOpen, trackNames, type SyncCounts, type TrackName } from '../track';
 import { violetSync, type VioletSync } from './schemas';
 
 /**
@@ -19,7 +19,7 @@ export const syncHandlers: Handler[] = trackNames.flatMap((track) => {
       topics: topic('STARTED'),
       handle: ({ payload, receivedAt }, merchant) =>
         merchant.updateStatus((status) =>
-          isLateStart(status.tracks[track], dateOf(payload))
+          isLateStart(status.tracks[track], dateOf(payload, receivedAt))
             ? status
             : syncStarted(status, track, receivedAt, countsOf(track, payload)),
         ),
@@ -27,22 +27,29 @@ export const syncHandlers: Handler[] = trackNames.flatMap((track) => {
     defineHandler({
       ...shape,
       topics: topic('COMPLETED'),
-      handle: ({ payload, receivedAt }, merchant) =>
-        merchant.updateStatus((status) => syncCompleted(status, track, receivedAt, countsOf(track, payload), dateOf(payload))),
+      async handle({ payload, receivedAt }, merchant) {
+        let isOrphan = false;
+        await merchant.updateStatus((status) => {
+          isOrphan = !isOpen(status.tracks[track]);
+          return syncCompleted(status, track, receivedAt, countsOf(track, payload), dateOf(payload, receivedAt));
+        });
+        // Its start may only be late; that others were lost as well is what somebody should look into.
+        if (isOrphan) merchant.notice('sync.orphaned', { track });
+      },
     }),
     defineHandler({
       ...shape,
       topics: topic('FAILED'),
       handle: ({ payload, receivedAt }, merchant) =>
         merchant.updateStatus((status) =>
-          syncFailed(status, track, receivedAt, countsOf(track, payload), errorOf(payload), dateOf(payload)),
+          syncFailed(status, track, receivedAt, countsOf(track, payload), errorOf(payload), dateOf(payload, receivedAt)),
         ),
     }),
   ];
 });
 
-function dateOf(payload: VioletSync): number | undefined {
-  return parseDate(payload.date_last_synced);
+function dateOf(payload: VioletSync, receivedAt: number): number | undefined {
+  return usableDate(payload.date_last_synced, receivedAt);
 }
 
 function countsOf(track: TrackName, payload: VioletSync): SyncCounts {
