@@ -17,6 +17,15 @@ export function parseDate(value: unknown): number | undefined {
   return Date.UTC(year, month - 1, day, hour, minute - offsetMinutes, second, millisecond);
 }
 
+/** A clock may be wrong by a time zone; what lies further ahead would hold off all that comes after it. */
+const AHEAD_MAX_MS = 24 * 3_600_000;
+
+/** A date that may be compared with the sender's other dates; undefined also for one more than a day after its receipt. */
+export function usableDate(value: unknown, receivedAt: number): number | undefined {
+  const date = parseDate(value);
+  return date === undefined || date > receivedAt + AHEAD_MAX_MS ? undefined : date;
+}
+
 function isDay(year: number, month: number, day: number): boolean {
   // Date.UTC takes the years 0 to 99 for the twentieth century's, and day 0 of a month for the last of the month before.
   return (

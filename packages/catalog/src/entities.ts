@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DocumentRef, UnitOfWork } from '@syncline/events';
-import { parseDate } from './dates';
+import { usableDate } from './dates';
 import { documentCollections } from './documents';
 import type { Receipts } from './receipts';
 import type { Tombstones } from './tombstones';
@@ -40,7 +40,7 @@ export function entityReads(documents: EntityDocuments, id: number | string): Do
 
 /**
  * A merchant's entities of one kind. An entity's date is its `date_last_modified`; without a usable one, the receipt of the event
- * that brought it. Never its `date_last_consolidated`, which is jittered and may lie in the future.
+ * that brought it. One that lies far ahead is not usable. Never its `date_last_consolidated`, which is jittered and may lie in the future.
  */
 export interface Entities {
   /** The sender's fields as last applied; undefined when there is no such entity. */
@@ -84,6 +84,10 @@ export function createEntities(
   tombstones: Tombstones,
   receipts: Receipts,
 ): Entities {
+  const dateOf = (entity: unknown): number | undefined =>
+    typeof entity === 'object' && entity !== null && 'date_last_modified' in entity
+      ? usableDate(entity.date_last_modified, receivedAt)
+      : undefined;
   const receiptName = (id: string): string => `${documents.held}:${id}`;
 
   async function standingOf(id: string): Promise<Standing> {
@@ -169,12 +173,6 @@ export function createEntities(
 function idOf(id: unknown): string {
   if (Number.isSafeInteger(id) || (typeof id === 'string' && id !== '')) return String(id);
   throw new TypeError(`Expected an entity id as integer or text, got ${id === '' ? 'an empty text' : String(id)}`);
-}
-
-function dateOf(entity: unknown): number | undefined {
-  return typeof entity === 'object' && entity !== null && 'date_last_modified' in entity
-    ? parseDate(entity.date_last_modified)
-    : undefined;
 }
 
 function numberIn(document: unknown, field: string): number | undefined {

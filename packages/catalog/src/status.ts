@@ -29,7 +29,7 @@ export const statusDocument = z.looseObject({
   connection: z.enum(connections).default('unknown'),
   /** The sender's reason for the latest enabling or disabling. */
   connectionReason: z.string().nullable().default(null),
-  /** The sender's own date of the latest merchant event: its clock, and only comparable with its other dates. */
+  /** The sender's own date of the newest merchant event: its clock, and only comparable with its other dates. */
   connectionDate: z.number().nullable().default(null),
   /** That date of the latest connect, of the latest disconnect, and of the latest product sync that completed. */
   connectDate: z.number().nullable().default(null),
@@ -146,7 +146,8 @@ export function syncCompleted(
   date?: number,
 ): StatusDocument {
   const ended = completeRun(status.tracks[name], at, counts);
-  return readyAfter(status, withTrack(status, name, { ...ended, endDate: date ?? null }), name, at, date);
+  const endDate = laterOf(ended.endDate, date);
+  return readyAfter(status, withTrack(status, name, { ...ended, endDate }), name, at, date);
 }
 
 /** The status after a sync of this track failed; a catalogue that was ready stays so, and is stale. */
@@ -159,7 +160,7 @@ export function syncFailed(
   date?: number,
 ): StatusDocument {
   const ended = failRun(status.tracks[name], at, counts, error);
-  return withTrack(status, name, { ...ended, endDate: date ?? null });
+  return withTrack(status, name, { ...ended, endDate: laterOf(ended.endDate, date) });
 }
 
 /** The status after a sync of this track turned out to have been open for too long. */
@@ -269,7 +270,7 @@ export function merchantDisconnected(status: StatusDocument, date?: number): Sta
 }
 
 /**
- * The status after a merchant event of this date: `change` makes the change that it tells of. An event that is older than one seen before
+ * The status after a merchant event of this date: `change` makes the change that it tells of. An event that is older than the newest one seen
  * came late and changes nothing, except that a late disconnect still takes back what no newer connect or completion has established.
  */
 export function merchantChanged(
@@ -279,7 +280,7 @@ export function merchantChanged(
   change: (status: StatusDocument) => StatusDocument,
 ): StatusDocument {
   const isLate = date !== undefined && status.connectionDate !== null && date < status.connectionDate;
-  if (!isLate) return { ...change(status), connectionDate: date ?? null };
+  if (!isLate) return { ...change(status), connectionDate: laterOf(status.connectionDate, date) };
   if (!isDisconnect || (status.disconnectDate !== null && date <= status.disconnectDate)) return status;
   const mustReconnect = status.mustReconnect || status.connectDate === null || status.connectDate < date;
   const isReady = !mustReconnect && status.completedDate !== null && status.completedDate >= date;

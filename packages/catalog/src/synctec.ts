@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parseDate } from './dates';
+import { usableDate } from './dates';
 import { statusRef } from './documents';
 import { errorOf } from './failure-text';
 import { defineHandler, type Handler } from './handler';
@@ -12,9 +12,6 @@ const item = z.looseObject({}).nullish().catch(null);
 const payload = z.looseObject({ product: item, collection: item });
 
 type ItemEvent = z.infer<typeof payload>;
-
-/** A clock may be wrong by a time zone; what lies further ahead would hold off all that comes after it. */
-const AHEAD_MAX_MS = 24 * 3_600_000;
 
 const shape = { source: 'synctec', payload, reads: () => [statusRef] };
 
@@ -60,8 +57,7 @@ function trackOf({ product, collection }: ItemEvent): TrackName {
 }
 
 function timeOf({ timestamp }: ItemEvent, receivedAt: number): number {
-  const time = parseDate(timestamp);
-  return time === undefined || time > receivedAt + AHEAD_MAX_MS ? receivedAt : time;
+  return usableDate(timestamp, receivedAt) ?? receivedAt;
 }
 
 /** What a notice says of the item, in the sender's words. */

@@ -42,7 +42,7 @@ export const syncTrack = z.looseObject({
   failureShares: z.array(z.number()).default([]),
   /** When the sender last said that data has changed, without a word on a sync. */
   changedAt: time,
-  /** The sender's own date of the latest end: its clock, and only comparable with its other dates. */
+  /** The sender's own date of the newest end: its clock, and only comparable with its other dates. */
   endDate: time,
 });
 export type SyncTrack = z.infer<typeof syncTrack>;
@@ -77,7 +77,7 @@ export function startRun(track: SyncTrack, at: number, counts: SyncCounts = noCo
 }
 
 /**
- * True for a start that tells of a run which has ended already: the date in it is older than the one of the latest end. An equal date is
+ * True for a start that tells of a run which has ended already: the date in it is older than the one of the newest end. An equal date is
  * no sign of that, because a start may carry the date of the sync before.
  */
 export function isLateStart(track: SyncTrack, date: number | undefined): boolean {

@@ -1,4 +1,4 @@
-import { parseDate } from '../dates';
+import { usableDate } from '../dates';
 import { statusRef } from '../documents';
 import { defineHandler, type Handler, type HandlerEvent } from '../handler';
 import {
@@ -45,8 +45,8 @@ export const merchantHandlers: Handler[] = Object.entries(changes).map(([topic, 
   }),
 );
 
-function dateOf({ payload }: MerchantEvent): number | undefined {
-  return parseDate(payload.date_last_modified);
+function dateOf({ payload, receivedAt }: MerchantEvent): number | undefined {
+  return usableDate(payload.date_last_modified, receivedAt);
 }
 
 function platformOf({ payload: { platform } }: MerchantEvent): string | null {

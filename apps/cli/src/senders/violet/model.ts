@@ -42,7 +42,7 @@ export function violetModel(before: Before): MerchantModel {
       begin(tracks[name], countsIn(name, sent));
       return PROCESSED;
     }
-    ended[name] = date;
+    ended[name] = Math.max(ended[name], date);
     if (what === 'FAILED') {
       end(tracks[name], 'failed', countsIn(name, sent), String(sent.status));
       return PROCESSED;
@@ -65,7 +65,7 @@ export function violetModel(before: Before): MerchantModel {
       if (mustReconnect || latest.completed < date) catalogReady = false;
       return PROCESSED;
     }
-    latest.merchantEvent = date;
+    latest.merchantEvent = Math.max(latest.merchantEvent, date);
     switch (what) {
       case 'CONNECTED':
       case 'ENABLED':
