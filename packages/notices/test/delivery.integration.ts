@@ -256,8 +256,8 @@ test('dead letters that are replayed all at once keep to the rate too, and none 
   );
   await waitFor(() => receiver.received.length === 5);
   expect(outcomes).toContainEqual(['hook', 'deferred']);
-  expect([...ns()].sort()).toEqual([1, 2, 3, 4, 5]);
-  expect(receiver.received.map(({ headers }) => headers['webhook-id']).sort()).toEqual(idsBefore.sort());
+  expect(new Set(ns())).toEqual(new Set([1, 2, 3, 4, 5]));
+  expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set(idsBefore));
   expect(await deadLetters()).toEqual([]);
 });
 

@@ -129,7 +129,7 @@ test('many workers that begin at once write one header and every line whole', as
      const told = (id) => ({ id, type: 't', timestamp: 'now', source: 's', merchantId: 'm', data: { product: { title: 'x'.repeat(9000) } } });
      process.once('message', async () => {
        const { signal } = new AbortController();
-       await Promise.all(Array.from({ length: 40 }, (_, index) => log.append(told(process.argv[2] + '-' + index), signal)));
+       await Promise.all(Array.from({ length: 15 }, (_, index) => log.append(told(process.argv[2] + '-' + index), signal)));
        process.disconnect();
      });
      process.send('ready');`,
@@ -146,6 +146,6 @@ test('many workers that begin at once write one header and every line whole', as
   expect(header).toBe('Time,Product,Stock,Id');
   const line = new RegExp(`^now,x{9000},,[abc]-\\d+$`);
   expect(rows.filter((row) => !line.test(row))).toEqual([]);
-  expect(new Set(rows.map((row) => row.split(',').at(-1))).size).toBe(120);
-  expect(rows).toHaveLength(120);
+  expect(new Set(rows.map((row) => row.split(',').at(-1))).size).toBe(45);
+  expect(rows).toHaveLength(45);
 });
