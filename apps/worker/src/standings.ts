@@ -14,6 +14,8 @@ export interface TroubleCounts {
 
 type Trouble = Pick<TroubleCounts, 'overdue' | 'failingRepeatedly' | 'failuresRising' | 'missing'>;
 
+const noTrouble: Trouble = { overdue: 0, failingRepeatedly: 0, failuresRising: 0, missing: 0 };
+
 const PAGE = 200;
 /** After each page it rests this many times as long as that took, so that looking costs the store little, however many merchants. */
 const REST_FACTOR = 20;
@@ -31,6 +33,8 @@ export class MerchantStandings {
   /** Only merchants in trouble, by lane. */
   readonly #troubled = new Map<string, { readonly source: string; readonly tracks: Readonly<Record<TrackName, Trouble>> }>();
   readonly #sources = new Set<string>();
+  /** Merchants learned of since the page under way was asked for: what it says of them may be older. */
+  #learnedMeanwhile: Set<string> | undefined;
   #roundDone = false;
   #stopped = false;
   #rest: { readonly end: () => void } | undefined;
@@ -44,6 +48,11 @@ export class MerchantStandings {
 
   /** Takes over a merchant's status. */
   learn(lane: string, status: StatusDocument): void {
+    this.#learnedMeanwhile?.add(lane);
+    this.#take(lane, status);
+  }
+
+  #take(lane: string, status: StatusDocument): void {
     const { source } = parseLane(lane);
     this.#sources.add(source);
     const tracks = { product: troubleOf(status, 'product'), collection: troubleOf(status, 'collection') };
@@ -55,20 +64,24 @@ export class MerchantStandings {
   /** One entry for each source and track that occurs; empty until the first round is done. */
   counts(): TroubleCounts[] {
     if (!this.#roundDone) return [];
-    return [...this.#sources].flatMap((source) =>
-      trackNames.map((track) => {
-        const troubles = [...this.#troubled.values()].filter((one) => one.source === source).map(({ tracks }) => tracks[track]);
-        const sum = (of: keyof Trouble): number => troubles.reduce((total, trouble) => total + trouble[of], 0);
-        return {
+    const counts = new Map<string, TroubleCounts>();
+    for (const source of this.#sources) {
+      for (const track of trackNames) counts.set(`${source} ${track}`, { source, track, ...noTrouble });
+    }
+    for (const { source, tracks } of this.#troubled.values()) {
+      for (const track of trackNames) {
+        const { overdue, failingRepeatedly, failuresRising, missing } = counts.get(`${source} ${track}`) ?? noTrouble;
+        counts.set(`${source} ${track}`, {
           source,
           track,
-          overdue: sum('overdue'),
-          failingRepeatedly: sum('failingRepeatedly'),
-          failuresRising: sum('failuresRising'),
-          missing: sum('missing'),
-        };
-      }),
-    );
+          overdue: overdue + tracks[track].overdue,
+          failingRepeatedly: failingRepeatedly + tracks[track].failingRepeatedly,
+          failuresRising: failuresRising + tracks[track].failuresRising,
+          missing: missing + tracks[track].missing,
+        });
+      }
+    }
+    return [...counts.values()];
   }
 
   /** Begins to look through the store, until `stop`. Idempotent. */
@@ -99,20 +112,24 @@ export class MerchantStandings {
     let cursor: string | undefined;
     do {
       const startedAt = performance.now();
+      this.#learnedMeanwhile = new Set();
       const page = await this.#inspector.lanes({ limit: PAGE, cursor });
       const lanes = page.items.map(({ lane }) => lane).filter((lane) => !isSideLane(lane));
       const documents = await this.#inspector.documentsOf(lanes.map((lane) => ({ lane, ...statusRef })));
-      for (const [index, lane] of lanes.entries()) this.#learnStored(lane, documents[index]);
+      for (const [index, lane] of lanes.entries()) {
+        if (!this.#learnedMeanwhile.has(lane)) this.#takeStored(lane, documents[index]);
+      }
+      this.#learnedMeanwhile = undefined;
       cursor = page.nextCursor ?? undefined;
       if (cursor !== undefined) await this.#restFor((performance.now() - startedAt) * REST_FACTOR);
     } while (cursor !== undefined && !this.#stopped);
     this.#roundDone ||= !this.#stopped;
   }
 
-  #learnStored(lane: string, document: unknown): void {
+  #takeStored(lane: string, document: unknown): void {
     if (document === undefined) return;
     try {
-      this.learn(lane, readStatusDocument(document));
+      this.#take(lane, readStatusDocument(document));
     } catch (error) {
       // A newer version wrote it: that version's workers count it.
       this.#log.debug({ err: error, lane }, 'a merchant status cannot be read');

@@ -1,4 +1,11 @@
-import { type CatalogSettings, createDecider, documentCollections, merchantStatusOf, statusRef } from '@syncline/catalog';
+import {
+  type CatalogSettings,
+  createDecider,
+  documentCollections,
+  merchantStatusOf,
+  readStatusDocument,
+  statusRef,
+} from '@syncline/catalog';
 import { defaultRetryPolicy, laneOf } from '@syncline/events';
 import {
   type Acceptor,
@@ -173,6 +180,55 @@ test('ended syncs are counted by platform, of which there are few, and the time 
   const counted = async () => [...(await metrics()).matchAll(count)].map(([, platform, total]) => `${platform} ${total}`);
   await waitFor(async () => (await counted()).toSorted().join() === 'other 2,shopify 2,unknown 2', { timeoutMs: 30_000 });
   expect(await metrics()).toContain('syncline_time_to_ready_seconds_count{source="violet"} 5');
+});
+
+test('what a round read before a commit does not undo what the commit said', async () => {
+  const worker = await startWorker({ overdueMs: () => 1 });
+  await send('PRODUCT_SYNC_STARTED', sync);
+  await waitFor(async () => (await statusOf()).tracks.product.state === 'overdue', { timeoutMs: 30_000 });
+  await worker.stop();
+  const overdue = await inspector.document(laneOf('violet', '10042'), statusRef.collection, statusRef.id);
+
+  // A round of which each read takes until it is let go.
+  let letGo = (): void => {};
+  let rounds = 0;
+  const standings = new MerchantStandings(
+    {
+      lanes: (page) => inspector.lanes(page),
+      documentsOf: async (requests) => {
+        const documents = await inspector.documentsOf(requests);
+        await new Promise<void>((resolve) => {
+          letGo = resolve;
+          rounds += 1;
+        });
+        return documents;
+      },
+    },
+    silent,
+    { roundRestMs: 1 },
+  );
+  const overdueNow = () => standings.counts().find(({ track }) => track === 'product')?.overdue;
+  const nextRound = async (): Promise<void> => {
+    const before = rounds;
+    letGo();
+    await waitFor(() => rounds > before, { timeoutMs: 30_000 });
+  };
+  standings.start();
+  await nextRound();
+  await nextRound();
+  expect(overdueNow()).toBe(1);
+  // The page under way was read while the sync was overdue; its end is committed before the page is taken over.
+  const status = readStatusDocument(overdue);
+  const product = { ...status.tracks.product, state: 'synced' as const, overdueSince: null };
+  standings.learn(laneOf('violet', '10042'), { ...status, tracks: { ...status.tracks, product } });
+  await nextRound();
+  expect(overdueNow()).toBe(0);
+  // The store still says otherwise: the next page tells.
+  await nextRound();
+  expect(overdueNow()).toBe(1);
+  const stopped = standings.stop();
+  letGo();
+  await stopped;
 });
 
 test('a merchant that was disconnected is in no trouble', async () => {
