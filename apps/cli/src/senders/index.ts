@@ -7,7 +7,7 @@ import { violet } from './violet';
 
 export * from './simulated-sender';
 
-/** Every sender that can be simulated, by its source. */
-export const simulatedSenders = { violet, propexo, synctec, standard } as const satisfies Readonly<
+/** The senders that can be simulated, by their source. */
+export const simulatedSenders = { violet, propexo, synctec, standard } as const satisfies Partial<
   Record<Source, SimulatedSender>
 >;
