@@ -66,6 +66,7 @@ const violetApiFields = {
   VIOLET_API_PASSWORD: fields.text(),
   VIOLET_API_CONCURRENCY: fields.integer({ default: 4, min: 1, max: 1_000 }),
   VIOLET_API_PER_SECOND: fields.number({ default: 10, min: 0.01, max: 10_000 }),
+  VIOLET_API_GAPS_EVERY_MS: fields.milliseconds(HOUR_MS),
 };
 
 /** How long syncs of one source may run; as long as those of every source when it is unset. */

@@ -27,8 +27,9 @@ runProcess('worker', async ({ env, log }) => {
   const userHandlers = config.HANDLERS === undefined ? [] : await loadUserHandlers(config.HANDLERS, process.cwd());
   const registry = createRegistry();
   const notices = loadNotices(config.NOTICES_FILE, env, process.cwd(), registry);
-  const refreshing = refreshingOf(config);
   const store = { redisUrl: config.REDIS_URL, prefix: config.KEY_PREFIX, shards: config.SHARDS, log };
+  const inspector = createInspector({ ...store, dedupWindowMs: dedupWindows(config) });
+  const refreshing = refreshingOf(config, inspector, registry, log);
   const decider = createDecider([...refreshing.handlers, ...userHandlers, notices.handler], {
     overdueMs: overdueTimes(config),
     expectedMs: expectedTimes(config),
@@ -37,7 +38,6 @@ runProcess('worker', async ({ env, log }) => {
     refreshes: refreshing.refreshes,
     notify: notices.notify,
   });
-  const inspector = createInspector({ ...store, dedupWindowMs: dedupWindows(config) });
   const standings = new MerchantStandings(inspector, log);
   const turns = createTurnMetrics(registry);
   const syncs = createSyncMetrics(registry, decider, standings, log);
@@ -74,6 +74,7 @@ runProcess('worker', async ({ env, log }) => {
   const server = await listen(operations, { port: config.WORKER_PORT, host: config.BIND_HOST, variable: 'WORKER_PORT' });
 
   standings.start();
+  refreshing.start();
   worker.start().then(
     () =>
       log.info(
@@ -88,6 +89,7 @@ runProcess('worker', async ({ env, log }) => {
   return {
     stop: async () => {
       await worker.stop(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - RELEASE_MS));
+      await refreshing.stop();
       const looked = standings.stop();
       await inspector.stop();
       await looked;

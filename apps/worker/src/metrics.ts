@@ -1,4 +1,4 @@
-import { laneStates } from '@syncline/events';
+import { isInternalTopic, laneStates } from '@syncline/events';
 import { type Inspector, type Overview, type TurnObserver, violations } from '@syncline/lanes';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -49,6 +49,13 @@ export function createTurnMetrics(registry: Registry): TurnObserver {
     labelNames: ['kind'],
     registers,
   });
+  const lastReceived = new Gauge({
+    name: 'syncline_last_received_timestamp_seconds',
+    help: 'When the newest event of a source that this worker has committed was received, in seconds since 1970.',
+    labelNames: ['source'],
+    registers,
+  });
+  const newest = new Map<string, number>();
   // A rate needs the zero before the first one.
   for (const cause of ['lease', 'arming']) rescuedLanes.inc({ cause }, 0);
   for (const kind of violations) violated.inc({ kind }, 0);
@@ -56,7 +63,11 @@ export function createTurnMetrics(registry: Registry): TurnObserver {
   const topics = new TopicLabels();
   return {
     attempted: ({ source }, durationMs, result) => attempts.observe({ source, result }, durationMs / SECOND_MS),
-    committed: ({ source, topic }, outcome, latencyMs) => {
+    committed: ({ source, topic, receivedAt }, outcome, latencyMs) => {
+      if (!isInternalTopic(topic) && receivedAt > (newest.get(source) ?? 0)) {
+        newest.set(source, receivedAt);
+        lastReceived.set({ source }, receivedAt / SECOND_MS);
+      }
       events.inc({ source, topic: topics.label(topic), outcome });
       latency.observe(Math.max(0, latencyMs) / SECOND_MS);
     },

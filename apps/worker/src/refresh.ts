@@ -1,11 +1,12 @@
 import { isInternalTopic } from '@syncline/events';
 import type { CatalogDecider, Handler } from '@syncline/catalog';
-import type { TurnObserver } from '@syncline/lanes';
+import type { Inspector, Logger, TurnObserver } from '@syncline/lanes';
 import { createLimit, createRefreshHandlers, createVioletApi, refreshModes, refreshTopics } from '@syncline/refresh';
 import { ConfigurationError } from '@syncline/runtime';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import * as z from 'zod';
 import type { WorkerConfig } from './config';
+import { createGapWatch } from './gaps';
 
 /** Of a handler's time, what a step of a refresh may take: it must have ended, and said why, before the engine cuts it off. */
 const STEP_SHARE = 0.8;
@@ -25,14 +26,18 @@ export interface Refreshing {
   readonly handlers: readonly Handler[];
   /** Whether catalogues of this source are refreshed. */
   readonly refreshes: (source: string) => boolean;
+  /** Begins to look for gaps. Idempotent, as `stop` is. */
+  start(): void;
+  stop(): Promise<void>;
 }
 
 /** Throws a ConfigurationError that names what is missing when only some of the credentials are set. */
-export function refreshingOf(config: WorkerConfig): Refreshing {
+export function refreshingOf(config: WorkerConfig, inspector: Inspector, registry: Registry, log: Logger): Refreshing {
   const missing = credentials.filter((variable) => config[variable] === undefined);
   const steps = { stepTimeoutMs: config.HANDLER_TIMEOUT_MS * STEP_SHARE, maxAttempts: config.RETRY_MAX_ATTEMPTS };
   if (missing.length === credentials.length) {
-    return { handlers: createRefreshHandlers({ ...steps, api: undefined }), refreshes: () => false };
+    const handlers = createRefreshHandlers({ ...steps, api: undefined });
+    return { handlers, refreshes: () => false, start() {}, stop: () => Promise.resolve() };
   }
   if (missing.length > 0) {
     throw new ConfigurationError(
@@ -51,9 +56,12 @@ export function refreshingOf(config: WorkerConfig): Refreshing {
     timeoutMs: steps.stepTimeoutMs,
     limits: [createLimit({ concurrent: config.VIOLET_API_CONCURRENCY, perSecond: config.VIOLET_API_PER_SECOND })],
   });
+  const gaps = createGapWatch(config, inspector, registry, log);
   return {
-    handlers: createRefreshHandlers({ ...steps, api }),
+    handlers: createRefreshHandlers({ ...steps, api, gaps: gaps.settings }),
     refreshes: (source) => source === 'violet',
+    start: () => gaps.start(),
+    stop: () => gaps.stop(),
   };
 }
 

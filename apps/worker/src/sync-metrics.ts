@@ -16,7 +16,12 @@ function platformLabel(platform: string | null | undefined): string {
 }
 
 /** Notices that somebody should see in the log also when they are delivered nowhere. */
-const alarming: ReadonlySet<string> = new Set(['sync.overdue', 'sync.failing-repeatedly', 'sync.failures-rising', 'sync.missing']);
+const alarming: ReadonlySet<string> = new Set([
+  'sync.overdue',
+  'sync.failing-repeatedly',
+  'sync.failures-rising',
+  'sync.missing',
+]);
 
 /**
  * Registers what a worker counts about syncs, and gives the part of an observer that counts it: what the handlers of an event reported

@@ -49,6 +49,7 @@ beforeAll(async () => {
     VIOLET_API_USERNAME: username,
     VIOLET_API_PASSWORD: password,
     VIOLET_API_PER_SECOND: '200',
+    VIOLET_API_GAPS_EVERY_MS: '1000',
     RETRY_BASE_MS: '20',
   };
 });
@@ -135,6 +136,27 @@ test('onboarding ends with the catalogue that the API has, also when the worker 
       expect(worker.output()).not.toContain(secret);
   }
 }, 120_000);
+
+test('a sync of which nothing ever arrived is found at the sender, and brought in', async () => {
+  const hourAgo = `${new Date(Date.now() - HOUR_MS).toISOString().slice(0, 19)}+0000`;
+  const described = { webhook_id: 5, entity_id: 1, status: 'FAILED', date_created: hourAgo, body: { merchant_id: 77 } };
+  server.holdings.events.set(1, { ...described, id: 1, event_type: 'PRODUCT_SYNC_STARTED' });
+  server.holdings.events.set(2, { ...described, id: 2, event_type: 'PRODUCT_SYNC_COMPLETED' });
+  server.holdings.webhooks.set(5, {
+    id: 5,
+    event: 'PRODUCT_SYNC_STARTED',
+    remote_endpoint: 'https://example.com/',
+    status: 'DISABLED',
+  });
+  const statusOf = async () =>
+    merchantStatusOf(await inspector.document(laneOf('violet', '77'), statusRef.collection, statusRef.id));
+  await waitFor(async () => (await statusOf()).catalogReady, { timeoutMs: 30_000 });
+  expect((await statusOf()).tracks.product).toMatchObject({ state: 'synced', runs: 1, completed: 1 });
+  const metrics = await (await fetch(`${workers.at(-1)?.url}/metrics`)).text();
+  expect(metrics).toContain('syncline_healed_events_total{source="violet"} 2');
+  expect(metrics).toContain('syncline_webhooks_disabled{source="violet"} 1');
+  expect(metrics).toMatch(/^syncline_last_received_timestamp_seconds\{source="violet"\} \d+/m);
+}, 60_000);
 
 test('a worker with half of the credentials does not start, and says what is missing', async () => {
   const { VIOLET_API_PASSWORD: _password, VIOLET_API_URL: _url, ...half } = env;

@@ -76,8 +76,8 @@ export function fetchingHandlers(settings: FetchingSettings): readonly Handler[]
 }
 
 /** Runs a step within its time. Resolves with the error for which it is given up; throws where it is to be attempted again. */
-async function withinStep(
-  { api, stepTimeoutMs, maxAttempts }: FetchingSettings,
+export async function withinStep(
+  { api, stepTimeoutMs, maxAttempts }: Pick<FetchingSettings, 'api' | 'stepTimeoutMs' | 'maxAttempts'>,
   { signal, attempt }: HandlerContext,
   step: (signal: AbortSignal, api: VioletApi) => Promise<void>,
 ): Promise<VioletApiError | undefined> {

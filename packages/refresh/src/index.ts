@@ -1,3 +1,4 @@
+export { disabledWebhooksRef, GAPS_LANE, gapsEvent, type GapSettings, type LatestRun } from './gaps';
 export * from './plan';
 export { createRefreshHandlers, type RefreshSettings } from './refresh';
 export * from './topics';

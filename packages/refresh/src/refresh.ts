@@ -1,10 +1,13 @@
 import { defineHandler, type Handler, violetCollectionIdOf } from '@syncline/catalog';
 import { applyingHandlers, beginningHandlers, wantMembers } from './applying';
+import { gapHandler, type GapSettings, GAPS_TOPIC } from './gaps';
 import { fetchingHandlers, type FetchingSettings } from './fetching';
 
 export interface RefreshSettings extends Omit<FetchingSettings, 'now'> {
   /** Epoch milliseconds, by a clock that agrees with the one that stamps receipts. */
   readonly now?: () => number;
+  /** What looking for gaps needs of the rest; without it nobody looks. */
+  readonly gaps?: Pick<GapSettings, 'lookBackMs' | 'isKnown' | 'latestRun' | 'accept'>;
 }
 
 /**
@@ -14,10 +17,14 @@ export interface RefreshSettings extends Omit<FetchingSettings, 'now'> {
  *
  * Without an API nothing begins; what another worker left behind is brought to its end, because an event that nobody takes holds up its lane.
  */
-export function createRefreshHandlers({ now = Date.now, ...settings }: RefreshSettings): readonly Handler[] {
+export function createRefreshHandlers({ now = Date.now, gaps, ...settings }: RefreshSettings): readonly Handler[] {
   const beginning = settings.api === undefined ? [] : [...beginningHandlers, membersChanged];
-  return [...beginning, ...applyingHandlers({ now }), ...fetchingHandlers({ ...settings, now })];
+  const looking = gaps === undefined ? nobodyLooks : gapHandler({ ...settings, ...gaps, now });
+  return [...beginning, ...applyingHandlers({ now }), ...fetchingHandlers({ ...settings, now }), looking];
 }
+
+/** Of a worker without credentials. */
+const nobodyLooks = defineHandler({ source: 'violet', topics: [GAPS_TOPIC], handle: () => 'superseded' });
 
 /** The catalogue's handler has marked them as out of date. */
 const membersChanged = defineHandler({

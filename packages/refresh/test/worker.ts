@@ -1,8 +1,23 @@
-import { createDecider, documentCollections, type MerchantStatus, merchantStatusOf, statusRef } from '@syncline/catalog';
+import {
+  createDecider,
+  documentCollections,
+  type MerchantStatus,
+  merchantStatusOf,
+  readStatusDocument,
+  statusRef,
+} from '@syncline/catalog';
 import { laneOf, sideLaneOf } from '@syncline/events';
 import { type Acceptor, createAcceptor, createInspector, createTurnWorker, type Inspector, type Logger } from '@syncline/lanes';
 import { type TestRedis, type VioletApiServer, waitFor } from '@syncline/testkit';
-import { createRefreshHandlers, createVioletApi, REFRESH_LANE, type VioletApiSettings } from '../src/index';
+import {
+  createRefreshHandlers,
+  createVioletApi,
+  GAPS_LANE,
+  gapsEvent,
+  REFRESH_LANE,
+  type RefreshSettings,
+  type VioletApiSettings,
+} from '../src/index';
 
 const HOUR_MS = 3_600_000;
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -59,7 +74,7 @@ export class Refreshed {
       : undefined;
     const worker = createTurnWorker({
       ...this.#store(),
-      decider: createDecider(createRefreshHandlers({ api, stepTimeoutMs: 4_000, maxAttempts }), {
+      decider: createDecider(createRefreshHandlers({ api, stepTimeoutMs: 4_000, maxAttempts, gaps: this.#gaps() }), {
         refreshes: () => hasApi,
         notify: (_unit, _merchant, kind, data) => void this.notices.push({ kind, data }),
       }),
@@ -89,11 +104,10 @@ export class Refreshed {
     return { stop };
   }
 
-  async send(topic: string, body: object, headers: Record<string, string> = {}): Promise<void> {
-    sent += 1;
+  async send(topic: string, body: object, headers: Record<string, string> = {}, eventId = `sent-${(sent += 1)}`): Promise<void> {
     const event = {
       source: 'violet',
-      eventId: `sent-${sent}`,
+      eventId,
       topic,
       lane: this.lane,
       receivedAt: Date.now(),
@@ -173,6 +187,25 @@ export class Refreshed {
 
   async close(): Promise<void> {
     for (const end of this.#ends.splice(0).reverse()) await end();
+  }
+
+  /** Looks for gaps, at `now` if it is given. */
+  async lookForGaps(now = Date.now()): Promise<void> {
+    const { status } = await this.acceptor.accept({ event: gapsEvent(now, 1), aliases: [] });
+    if (status !== 'accepted') throw new Error(`Expected the look to be accepted, got ${status}`);
+    await waitFor(async () => (await this.inspector.lane(GAPS_LANE))?.state === 'idle', { timeoutMs: 30_000 });
+  }
+
+  #gaps(): RefreshSettings['gaps'] {
+    return {
+      lookBackMs: 48 * HOUR_MS,
+      isKnown: async (eventId) => (await this.inspector.event('violet', eventId)) !== undefined,
+      latestRun: async (merchantId, track) => {
+        const document = await this.inspector.document(laneOf('violet', merchantId), statusRef.collection, statusRef.id);
+        return readStatusDocument(document).tracks[track];
+      },
+      accept: (request) => this.acceptor.accept(request),
+    };
   }
 
   #store() {
