@@ -41,8 +41,8 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       },
       {
         file: 'commit.lua',
-        find: "records = redis.call('LPOP', QUEUE, events)",
-        replace: "records = redis.call('LPOP', QUEUE, events) or { '0 0 0 {}' }",
+        find: "redis.call('LPOP', QUEUE, events)",
+        replace: "redis.call('LPOP', QUEUE, events) or { '0 0 0 {}' }",
       },
     ],
     caughtAs: ['duplicated', 'lost', 'reordered'],
@@ -53,13 +53,13 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
     patches: [
       {
         file: 'claim.lua',
-        find: "redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs)",
-        replace: "redis.call('HSET', LANE, 'fence', fence, 'lease', now + leaseMs, 'seen', redis.call('HGET', LANE, 'seq'))",
+        find: "redis.call('HSET', laneKey, 'fence', fence, 'lease', lease)",
+        replace: "redis.call('HSET', laneKey, 'fence', fence, 'lease', lease, 'seen', held[11])",
       },
       {
         file: 'commit.lua',
-        find: 'if done == seq and replays == 0 then',
-        replace: "if done >= tonumber(redis.call('HGET', LANE, 'seen')) and replays == 0 then",
+        find: 'if done == seq and',
+        replace: "if done >= tonumber(redis.call('HGET', LANE, 'seen')) and",
       },
     ],
     caughtAs: ['stuck'],

@@ -82,6 +82,7 @@ function planOf(catalog: Catalog, event: SequencedEvent, ours: readonly Route[],
   return {
     external: [...ours, ...theirs].some(({ handler }) => handler.external === true),
     reads: readsOf(event, ourSteps, theirs),
+    foldKey: theirs.length === 0 ? foldKeyOf(ourSteps) : undefined,
     async run(unit, context) {
       catalog.reports.delete(event);
       const handle = (handler: Handler, handlerEvent: HandlerEvent) =>
@@ -120,6 +121,18 @@ function readsOf(event: SequencedEvent, ours: readonly Step[], theirs: readonly 
     reads.push(...hintsOf({ handler: route.handler, event: () => eventFor(route, event, payloadFor(route, event)) }));
   }
   return [...new Map(reads.map((ref) => [`${ref.collection}\n${ref.id}`, ref])).values()];
+}
+
+/** A user's handler is promised every event. */
+function foldKeyOf(steps: readonly Step[]): string | undefined {
+  const [step, another] = steps;
+  if (!step?.handler.foldKey || another) return undefined;
+  try {
+    return step.handler.foldKey(step.event());
+  } catch {
+    // What is wrong with the event is for the run to reject.
+    return undefined;
+  }
 }
 
 /** Reads fetched ahead only save time: whatever is wrong with the event is for the run to reject. */

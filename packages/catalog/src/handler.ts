@@ -49,6 +49,12 @@ export interface Handler<Payload = unknown> {
   readonly payload?: PayloadSchema<Payload> | undefined;
   /** True when `handle` acts outside the unit of work, for instance by calling a service. */
   readonly external?: boolean | undefined;
+  /**
+   * Names what the event tells the newest state of, when `handle` does nothing else. In a flood, only the last event of those that name the
+   * same is recorded as processed, the others as superseded: see `Plan.foldKey`. Only the catalogue's own handlers have it, and it counts
+   * only where no handler of a user's takes the event.
+   */
+  foldKey?(event: HandlerEvent<Payload>): string | undefined;
   /** Documents that `handle` will read, so that they can be fetched ahead. Only a hint: it may be left out, and may fail. */
   reads?(event: HandlerEvent<Payload>): readonly DocumentRef[];
   /**

@@ -56,6 +56,36 @@ describe('an event that no handler is for', () => {
   });
 });
 
+describe('folding a flood', () => {
+  const later = { ...offer, date_last_modified: violetDate(T0 + SECOND) };
+  const foldKeyOf = (topic: string, body: unknown, handlers: Handler[] = []) =>
+    createDecider(handlers).plan(eventOf(topic, body)).foldKey;
+
+  it('takes the changes and removals of one offer as the same, and those of another not', () => {
+    expect(foldKeyOf('OFFER_ADDED', offer)).toBeDefined();
+    expect(foldKeyOf('OFFER_UPDATED', later)).toBe(foldKeyOf('OFFER_ADDED', offer));
+    expect(foldKeyOf('OFFER_REMOVED', { id: 7 })).toBe(foldKeyOf('OFFER_ADDED', offer));
+    expect(foldKeyOf('OFFER_UPDATED', { ...offer, id: 8 })).not.toBe(foldKeyOf('OFFER_ADDED', offer));
+    expect(foldKeyOf('COLLECTION_UPDATED', offer)).not.toBe(foldKeyOf('OFFER_ADDED', offer));
+  });
+
+  it.each([
+    'PRODUCT_SYNC_COMPLETED',
+    'MERCHANT_DISCONNECTED',
+    'COLLECTION_REMOVED',
+    'COLLECTION_OFFERS_UPDATED',
+    'ORDER_UPDATED',
+  ])('stops at %s', (topic) => {
+    expect(foldKeyOf(topic, offer)).toBeUndefined();
+  });
+
+  it("leaves alone what a handler of the user's takes, and what is no offer", () => {
+    expect(foldKeyOf('OFFER_UPDATED', offer, [recorder()])).toBeUndefined();
+    expect(foldKeyOf('OFFER_UPDATED', { id: 'seven' })).toBeUndefined();
+    expect(foldKeyOf('OFFER_UPDATED', 'no JSON')).toBeUndefined();
+  });
+});
+
 describe('topics of a handler', () => {
   it.each([
     [['ORDER_UPDATED'], 'ORDER_UPDATED', true],

@@ -15,6 +15,11 @@ export interface AttemptContext {
 export interface Plan {
   /** True when a handler acts outside the unit of work: the event is then committed alone. */
   readonly external: boolean;
+  /**
+   * Names what this event tells the newest state of, when it does nothing else. Of the events of one commit that name the same, with none
+   * between them that does more, only the last one processed counts as that: it superseded the others, whose writes are not made.
+   */
+  readonly foldKey?: string | undefined;
   /** Documents that the handlers will read: fetched for the whole run in one round trip. */
   readonly reads: readonly DocumentRef[];
   /** Runs the handlers. Rejections are failures of the event; see `errors.ts` for how they are told apart. */

@@ -68,7 +68,7 @@ export function leaseMsFor(handlerTimeoutMs: number): number {
 
 /** How a run of events came out: what is settled, in order, and the failure that ended it, if one did. */
 interface Run {
-  readonly settled: Settled[];
+  readonly settled: readonly Settled[];
   readonly failed?: { readonly event: StoredEvent; readonly attempt: number; readonly failure: Failure };
 }
 
@@ -268,7 +268,8 @@ export class TurnTaker {
 
     const timeout = new HandlerTimeout(this.#settings.handlerTimeoutMs, signal);
     try {
-      return await this.#decideInOrder(run, conditions, timeout);
+      const decided = await this.#decideInOrder(run, conditions, timeout);
+      return { ...decided, settled: folded(decided.settled, plans) };
     } finally {
       timeout.clear();
     }
@@ -432,6 +433,24 @@ export class TurnTaker {
         this.#arm([lane, answer.turnToArm], answer.delayMs);
     }
   }
+}
+
+/**
+ * Folds a flood: what a later event of the same commit tells anew is superseded. Only what is settled counts, so nothing is given up for an
+ * event that may yet fail, and the state is what applying each in turn made of it.
+ */
+function folded(settled: readonly Settled[], plans: readonly { readonly plan: Plan }[]): Settled[] {
+  const toldLater = new Set<string>();
+  const result: Settled[] = [];
+  for (let index = settled.length - 1; index >= 0; index--) {
+    const [one, foldKey] = [settled[index], plans[index]?.plan.foldKey];
+    if (!one) continue;
+    if (foldKey === undefined) toldLater.clear();
+    const processed = one.outcome === 'processed' && foldKey !== undefined;
+    result.unshift(processed && toldLater.has(foldKey) ? { ...one, outcome: 'superseded' } : one);
+    if (processed) toldLater.add(foldKey);
+  }
+  return result;
 }
 
 /** A newer version of Syncline set this timer: it waits, uncounted, for a worker of that version. */

@@ -6,6 +6,7 @@ const collectionChanged = defineHandler({
   source: 'violet',
   topics: ['COLLECTION_CREATED', 'COLLECTION_UPDATED'],
   payload: violetCollection,
+  foldKey: ({ payload }) => `collection ${payload.id}`,
   reads: (event) => entityReads(collectionDocuments, event.payload.id),
   async handle(event, merchant) {
     return (await merchant.collections.putIfNewer(event.payload)) ? 'processed' : 'superseded';

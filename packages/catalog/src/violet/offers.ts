@@ -7,6 +7,7 @@ const offerChanged = defineHandler({
   source: 'violet',
   topics: ['OFFER_ADDED', 'OFFER_UPDATED', 'OFFER_CREATED'],
   payload: violetOffer,
+  foldKey: ({ payload }) => `offer ${payload.id}`,
   reads: (event) => entityReads(offerDocuments, event.payload.id),
   async handle(event, merchant) {
     return (await merchant.offers.putIfNewer(event.payload)) ? 'processed' : 'superseded';
@@ -17,6 +18,7 @@ const offerRemoved = defineHandler({
   source: 'violet',
   topics: ['OFFER_REMOVED', 'OFFER_DELETED'],
   payload: violetRemoval,
+  foldKey: ({ payload }) => `offer ${payload.id}`,
   reads: (event) => entityReads(offerDocuments, event.payload.id),
   async handle(event, merchant) {
     return (await merchant.offers.removeIfNewer(event.payload)) ? 'processed' : 'superseded';
