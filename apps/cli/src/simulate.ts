@@ -39,6 +39,8 @@ export interface Surroundings {
 }
 
 const POLL_MS = 200;
+/** Why deliveries were not taken: each reason is said once, and no more than so many. */
+const REASONS_SAID = 10;
 /** Merchants that the console is asked about at the same time. */
 const READS_AT_ONCE = 8;
 /** Deliveries planned at once: of more merchants than have so many together, the others follow when these are checked. */
@@ -136,7 +138,7 @@ class Sending {
   #taken = 0;
   #repetitions = 0;
   #tookMs = 0;
-  #saidReason: string | undefined;
+  readonly #said = new Set<string>();
 
   constructor(run: Run) {
     const { options, running, clock, signal, progress } = run;
@@ -150,11 +152,11 @@ class Sending {
       signal,
       onRetry: ({ reason, delayMs }) => {
         this.#repetitions += 1;
-        if (reason !== this.#saidReason)
+        if (!this.#said.has(reason) && this.#said.size < REASONS_SAID)
           progress.note(
             `The ingress did not take an event (${reason}); repeating after ${seconds(delayMs)} as the sender would.`,
           );
-        this.#saidReason = reason;
+        this.#said.add(reason);
       },
     });
   }

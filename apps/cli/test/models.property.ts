@@ -115,7 +115,7 @@ describe.each(Object.values(simulatedSenders))('$source', (sender: SimulatedSend
           before = applied.before();
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 });

@@ -145,7 +145,7 @@ test('the untidy flow is the same for the same setting, and each of its resends 
       const bodies = () => phasesOf('untidy', setting).map((events) => events.slice(0, 3).map((event) => event.body()));
       expect(bodies()).toEqual(bodies());
     }),
-    { numRuns: 20 },
+    { numRuns: 5 },
   );
 });
 

@@ -71,7 +71,7 @@ describe('whatever dates came before', () => {
         await lane.apply('OFFER_REMOVED', bodyOf('OFFER_REMOVED', now(5)), later(5));
         expect(lane.ids('offers')).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 
@@ -83,7 +83,7 @@ describe('whatever dates came before', () => {
         await lane.apply('PRODUCT_SYNC_COMPLETED', bodyOf('PRODUCT_SYNC_COMPLETED', now(2)), later(2));
         expect(lane.status()).toMatchObject({ connection: 'disconnected', catalogReady: false });
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 });
