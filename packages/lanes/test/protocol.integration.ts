@@ -150,6 +150,17 @@ test('a run that ended without a word counts as a crash, whoever finds the lane 
   expect(await claimed(1, newFence())).toMatchObject({ crashes: 1 });
 });
 
+test('a replay that comes while its lane runs gets a turn when the run ends', async () => {
+  await accepted(1);
+  const fence = newFence();
+  const { events, elements } = await claimed(1, fence);
+  await engine.redis().zadd(keys.replays(lane), 1, elements[0] ?? '');
+  expect(await protocol.commit(lane, commitOf(events, fence))).toEqual({ status: 'yielded', turnToArm: 2 });
+  const next = newFence();
+  expect(await protocol.claim(lane, 2, next, limits)).toMatchObject({ status: 'replay', elements });
+  expect(await protocol.commit(lane, commitOf(events, next, { ending: 'replay' }))).toEqual({ status: 'idle' });
+});
+
 test('a commit whose first event is not the head is refused', async () => {
   await accepted(2);
   const fence = newFence();

@@ -1,6 +1,7 @@
 import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
 import { createInspector, type Inspector } from '../src/inspector';
 import { ShardKeys } from '../src/keys';
+import { Script } from '../src/script';
 import { deciderOf, Engine, request, silent, type TestHandler } from './harness';
 
 let redis: TestRedis;
@@ -66,6 +67,28 @@ test('a timer is replaced by a later one with its key, and cancelled by its key'
   expect(await client.hgetall(keys.timerEvents)).toMatchObject({
     'violet:1\nkept': expect.stringContaining('syncline.c') as unknown,
   });
+});
+
+test('a timer does not fire before its time, whoever asks for it', async () => {
+  await sendEach((_event, unit) => unit.after(3_600_000, 'later', { topic: 'syncline.later' }), 1);
+  const client = engine.redis();
+  const timer = 'violet:1\nlater';
+  const due = Number(await client.zscore(keys.timers, timer));
+  const fire = (now: number): Promise<unknown> => {
+    const shared = [keys.timers, keys.timerEvents, keys.ready, keys.heads, keys.lanes, keys.log, keys.totals, keys.minute(0)];
+    const own = [keys.lane('violet:1'), keys.queue('violet:1')];
+    return new Script('fire', 'append').run(client, [...shared, ...own], [now, timer, 'violet:1', 100]);
+  };
+  const look = async (now: number): Promise<unknown> => {
+    const watched = [keys.timers, keys.running, keys.ready, keys.retrying, keys.heads, keys.held];
+    const found = (await new Script('watch').run(client, watched, [now, 2_000, 10, 0, 10])) as unknown[];
+    return found[1];
+  };
+  expect([await look(due - 1), await fire(due - 1)]).toEqual([[], ['gone']]);
+  expect(await client.llen(keys.queue('violet:1'))).toBe(0);
+  expect(await look(due)).toEqual([timer]);
+  expect(await fire(due)).toEqual(['fired', 2]);
+  expect(await fire(due)).toEqual(['gone']);
 });
 
 test('a timer that a failed attempt asked for is not set', async () => {
