@@ -34,7 +34,10 @@ export interface Refreshing {
 /** Throws a ConfigurationError that names what is missing when only some of the credentials are set. */
 export function refreshingOf(config: WorkerConfig, inspector: Inspector, registry: Registry, log: Logger): Refreshing {
   const missing = credentials.filter((variable) => config[variable] === undefined);
-  const steps = { stepTimeoutMs: config.HANDLER_TIMEOUT_MS * STEP_SHARE, maxAttempts: config.RETRY_MAX_ATTEMPTS };
+  const steps = {
+    stepTimeoutMs: Math.max(1, Math.floor(config.HANDLER_TIMEOUT_MS * STEP_SHARE)),
+    maxAttempts: config.RETRY_MAX_ATTEMPTS,
+  };
   if (missing.length === credentials.length) {
     const handlers = createRefreshHandlers({ ...steps, api: undefined });
     return { handlers, refreshes: () => false, start() {}, stop: () => Promise.resolve() };

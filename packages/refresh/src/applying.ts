@@ -91,8 +91,8 @@ export function applyingHandlers({ now }: { readonly now: () => number }): reado
       topics: [refreshTopics.page],
       payload: page,
       reads: ({ payload }) => readsOf(payload),
-      async handle({ payload }, merchant) {
-        await applyPage(payload, merchant);
+      async handle({ payload, receivedAt }, merchant) {
+        await applyPage(payload, merchant, receivedAt);
         if (!('refresh' in payload) || payload.refresh === undefined) return;
         const { running } = await stateOf(merchant);
         if (running?.id !== payload.refresh) return;
@@ -111,9 +111,7 @@ export function applyingHandlers({ now }: { readonly now: () => number }): reado
       async handle({ payload: { refresh, mode, found } }, merchant) {
         if ((await stateOf(merchant)).running?.id !== refresh) return 'superseded';
         const seen = await seenOf(merchant);
-        // A list of one page is read at one moment. One of several may have shifted under the reader, by as many as came or went.
-        const offersDisturbed =
-          found.offerPages > 1 && !(found.counted === found.recounted && found.counted === seen.offers.size);
+        const offersDisturbed = isDisturbed(found, seen.offers.size);
         const absent = {
           offers: mode === 'full' ? await absentFrom(merchant.offers, seen.offers) : [],
           collections: await absentFrom(merchant.collections, seen.collections),
@@ -224,14 +222,14 @@ async function cleanUp(merchant: Merchant): Promise<void> {
   merchant.cancel(timers.stalled);
 }
 
-async function applyPage(read: CatalogPage, merchant: Merchant): Promise<void> {
+async function applyPage(read: CatalogPage, merchant: Merchant, receivedAt: number): Promise<void> {
   switch (read.kind) {
     case 'offers':
     case 'collections':
       for (const entity of read.entities) await merchant[read.kind].putRead(entity, read.readAt);
       return;
     case 'members':
-      await applyMembers(read, merchant);
+      await applyMembers(read, merchant, receivedAt);
       return;
     case 'members-failed':
       merchant.documents(own.members).delete(wantedId(read.collectionId));
@@ -247,6 +245,7 @@ async function applyPage(read: CatalogPage, merchant: Merchant): Promise<void> {
 async function applyMembers(
   { collectionId, number, offerIds, last, readAt, refresh }: CatalogPage & { kind: 'members' },
   merchant: Merchant,
+  receivedAt: number,
 ): Promise<void> {
   const parts = merchant.documents(own.members);
   const key = (part: number): string => `${collectionId}.${refresh ?? ''}.${part}`;
@@ -262,18 +261,25 @@ async function applyMembers(
     parts.delete(key(part));
   }
   await merchant.members.read(collectionId, [...new Set([...all, ...offerIds])], first);
+  // Of a collection that is gone, or was never told of, nothing is kept.
+  const isKept = all.length + offerIds.length > 0 || (await merchant.collections.get(collectionId)) !== undefined;
+  if (!isKept) merchant.members.remove(collectionId);
   if (refresh !== undefined) return;
   parts.delete(wantedId(collectionId));
-  if ((await merchant.members.get(collectionId)).unknownSince !== null) await wantMembers(merchant, collectionId);
+  if ((await merchant.members.get(collectionId)).unknownSince !== null) await wantMembers(merchant, collectionId, receivedAt);
 }
 
 const wantedId = (collectionId: string): string => `${collectionId}.wanted`;
 
-/** Reads the members of a collection anew. A burst of wishes is one reading, and at most one more after it. */
-export async function wantMembers(merchant: Merchant, collectionId: string): Promise<void> {
+/**
+ * Reads the members of a collection anew. A burst of wishes is one reading, and at most one more after it; one that has not come to its
+ * end for long is waited for no longer. `at` is in epoch milliseconds.
+ */
+export async function wantMembers(merchant: Merchant, collectionId: string, at: number): Promise<void> {
   const parts = merchant.documents(own.members);
-  if ((await parts.get(wantedId(collectionId))) === true) return;
-  parts.put(wantedId(collectionId), true);
+  const wantedAt = await parts.get(wantedId(collectionId));
+  if (typeof wantedAt === 'number' && at - wantedAt < STALLED_MS) return;
+  parts.put(wantedId(collectionId), at);
   merchant.append({ topic: refreshTopics.members, payload: { collectionId } }, { sideLane: REFRESH_LANE });
 }
 
@@ -285,11 +291,22 @@ interface Seen {
 async function seenOf(merchant: Merchant): Promise<Seen> {
   const documents = merchant.documents(own.seen);
   const seen: Seen = { offers: new Set(), collections: new Set() };
-  for (const part of await documents.ids()) {
+  const parts = await documents.ids();
+  const read = await Promise.all(parts.map((part) => documents.get(part)));
+  for (const [index, part] of parts.entries()) {
     const kind = part.startsWith('offers.') ? 'offers' : 'collections';
-    for (const id of z.array(z.string()).parse(await documents.get(part))) seen[kind].add(id);
+    for (const id of z.array(z.string()).parse(read[index])) seen[kind].add(id);
   }
   return seen;
+}
+
+/**
+ * Whether entries of the list may have been missed. One page is read at one moment, and doubtful only where the server steadily counts
+ * something else; several may have shifted under the reader, by as many as came or went.
+ */
+function isDisturbed({ offerPages, counted, recounted }: z.infer<typeof allRead>['found'], seen: number): boolean {
+  const isSteady = counted !== null && counted === recounted;
+  return offerPages > 1 ? !(isSteady && counted === seen) : isSteady && counted !== seen;
 }
 
 async function absentFrom(entities: Merchant['offers'], seen: ReadonlySet<string>): Promise<string[]> {

@@ -7,7 +7,7 @@ export interface RefreshSettings extends Omit<FetchingSettings, 'now'> {
   /** Epoch milliseconds, by a clock that agrees with the one that stamps receipts. */
   readonly now?: () => number;
   /** What looking for gaps needs of the rest; without it nobody looks. */
-  readonly gaps?: Pick<GapSettings, 'lookBackMs' | 'isKnown' | 'latestRun' | 'accept'>;
+  readonly gaps?: Pick<GapSettings, 'lookBackMs' | 'isKnown' | 'latestRun' | 'accept'> | undefined;
 }
 
 /**
@@ -33,6 +33,6 @@ const membersChanged = defineHandler({
   topics: ['COLLECTION_OFFERS_UPDATED'],
   async handle(event, merchant) {
     const collectionId = violetCollectionIdOf(event);
-    if (collectionId !== undefined) await wantMembers(merchant, collectionId);
+    if (collectionId !== undefined) await wantMembers(merchant, collectionId, event.receivedAt);
   },
 });

@@ -7,6 +7,7 @@ import {
   violetOfferOf,
   waitFor,
 } from '@syncline/testkit';
+import { documentCollections } from '@syncline/catalog';
 import { Refreshed } from './worker';
 
 const MERCHANT = 10_042;
@@ -138,6 +139,17 @@ describe('when it ends, the held catalogue equals the server’s', () => {
     await refreshed.settled(2);
     await expectEqual();
     expect(told()).toEqual([]);
+  });
+
+  it('when the server once lists nothing of what it counts: nothing is removed for that', async () => {
+    hold(3);
+    server.fail(/offers\/merchants\/\d+$/, { kind: 'body', body: '{"content":[],"last":true}' });
+    await refreshed.startWorker();
+    for (const id of [1, 2, 3]) await refreshed.send('OFFER_ADDED', violetOfferOf(id, MERCHANT));
+    await refreshed.complete();
+    await refreshed.settled(2);
+    await expectEqual();
+    expect(await refreshed.inspector.countDocuments(refreshed.lane, documentCollections.offersRemoved)).toBe(0);
   });
 
   it('with a token that expires, failing answers, and answers that are cut, in mid-run', async () => {
@@ -333,6 +345,14 @@ describe('the members of a collection that changed', () => {
       return members.unknownSince === null && members.offerIds.length === 230;
     });
     expect(requests(/offers\/ids\?page=1&/)).toHaveLength(2);
+    expect(await refreshed.leftovers()).toBe(0);
+  });
+
+  it('are not kept for a collection that is gone', async () => {
+    await refreshed.startWorker();
+    await refreshed.send('COLLECTION_OFFERS_UPDATED', { merchant_id: MERCHANT, id: 8 });
+    await waitFor(async () => (await refreshed.topics()).includes('syncline.catalog-page'));
+    expect((await refreshed.held('collection-offers')).size).toBe(0);
     expect(await refreshed.leftovers()).toBe(0);
   });
 
