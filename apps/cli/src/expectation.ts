@@ -106,21 +106,35 @@ export async function checkHistory(
     else differences.push(`history: event ${ledger.nameOf(place) ?? place} (${event.topic}) is missing`);
   }
 
-  for (const place of ledger.byAcknowledgement(forgotten)) apply(place);
+  for (const place of ledger.byAcknowledgement(forgotten)) model.apply(eventAt(place));
   let latestBegun: number | undefined;
-  for (const { place, outcome } of shown) {
-    const { name, wanted } = apply(place);
-    if (!wanted.includes(outcome)) differences.push(`history: event ${name}: expected ${wanted.join(' or ')}, got ${outcome}`);
+  const wanted = shown.map(({ place }) => {
     if (latestBegun !== undefined && ledger.precedes(place, latestBegun)) {
-      differences.push(`history: event ${name} applied after events sent later`);
+      differences.push(`history: event ${nameOf(place)} applied after events sent later`);
     }
     latestBegun = latestBegun === undefined || ledger.beganAfter(place, latestBegun) ? place : latestBegun;
+    return model.apply(eventAt(place));
+  });
+  const toldLater = new Set<string>();
+  for (const [index, { place, outcome }] of [...shown.entries()].reverse()) {
+    const outcomes = wanted[index] ?? [];
+    const key = model.foldKey?.(eventAt(place));
+    const isFolded = outcome === 'superseded' && outcomes.includes('processed') && key !== undefined && toldLater.has(key);
+    if (!outcomes.includes(outcome) && !isFolded) {
+      differences.push(`history: event ${nameOf(place)}: expected ${outcomes.join(' or ')}, got ${outcome}`);
+    }
+    if (key === undefined) toldLater.clear();
+    else if (outcome === 'processed') toldLater.add(key);
   }
   return { differences, forgotten: forgotten.length };
 
-  function apply(place: number): { name: string; wanted: readonly string[] } {
+  function eventAt(place: number): PlannedEvent {
     const event = ledger.events[place];
     if (event === undefined) throw new RangeError(`Expected an event of the plan, got ${place}`);
-    return { name: `${ledger.nameOf(place) ?? place} (${event.topic})`, wanted: model.apply(event) };
+    return event;
+  }
+
+  function nameOf(place: number): string {
+    return `${ledger.nameOf(place) ?? place} (${eventAt(place).topic})`;
   }
 }

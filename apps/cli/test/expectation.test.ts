@@ -234,6 +234,39 @@ describe('history', () => {
     }
   });
 
+  test('may show as superseded what a later event of the same offer tells anew, unless something else stands between them', async () => {
+    const offer = (state: 'original' | 'changed') => ({
+      topic: 'OFFER_UPDATED',
+      entityId: entityIdOf(7, 1),
+      date: NOW,
+      body: () => payloads.offer(1, state),
+    });
+    const sync = {
+      topic: 'PRODUCT_SYNC_COMPLETED',
+      entityId: 1,
+      date: NOW,
+      body: () => payloads.productSync(1, 'COMPLETED', { total: 1, synced: 1 }),
+    };
+    const flood = [
+      single(offer('original')),
+      single({ ...offer('original'), entityId: entityIdOf(7, 2) }),
+      single(offer('changed')),
+    ];
+    const checked = (sent: readonly Phase[], ...outcomes: string[]) =>
+      checkHistory(
+        ledgerOf(sent),
+        streamOf(outcomes.map((outcome, index) => item(`e${index}`, index + 1, outcome))),
+        violet.model(nothing),
+      );
+    expect((await checked(flood, 'superseded', 'processed', 'processed')).differences).toEqual([]);
+    expect((await checked(flood, 'processed', 'processed', 'processed')).differences).toEqual([]);
+    // The last of an offer must be processed, and so must one that a sync ends.
+    expect((await checked(flood, 'processed', 'processed', 'superseded')).differences).toHaveLength(1);
+    expect((await checked(flood, 'processed', 'superseded', 'processed')).differences).toHaveLength(1);
+    const barred = [single(offer('original')), single(sync), single(offer('changed'))];
+    expect((await checked(barred, 'superseded', 'processed', 'processed')).differences).toHaveLength(1);
+  });
+
   test('must show a stale event as superseded', async () => {
     const stale: Phase[] = [payloads, createPayloads({ merchantId: 7, seed: 1, now: NOW - 1_000 })].map((made) =>
       single({ topic: 'OFFER_UPDATED', entityId: entityIdOf(7, 1), date: made.date, body: () => made.offer(1) }),

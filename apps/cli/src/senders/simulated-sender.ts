@@ -95,6 +95,11 @@ export interface Expectation {
 export interface MerchantModel {
   /** Applies the lane's next event; gives the outcomes of which its history must show one. */
   apply(event: PlannedEvent): readonly string[];
+  /**
+   * What the event tells anew, if it may be folded: of several of one key, with none without a key between them, all but the last that
+   * is processed may be shown as superseded.
+   */
+  foldKey?(event: PlannedEvent): string | undefined;
   expected(): Expectation;
 }
 

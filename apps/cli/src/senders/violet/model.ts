@@ -89,6 +89,8 @@ export function violetModel(before: Before): MerchantModel {
   }
 
   return {
+    foldKey: ({ topic, entityId }) =>
+      /^(OFFER|COLLECTION)_(?!SYNC_)/.test(topic) ? `${topic.split('_')[0]} ${entityId}` : undefined,
     apply(event) {
       const [, family, what = ''] = /^(PRODUCT_SYNC|COLLECTION_SYNC|MERCHANT|OFFER|COLLECTION)_(\w+)$/.exec(event.topic) ?? [];
       switch (family) {
