@@ -37,6 +37,10 @@ const scenarioList = Object.values(simulatedSenders)
   )
   .join('\n');
 
+const defaultMerchantIds = Object.values(simulatedSenders)
+  .map(({ defaultMerchantId }) => defaultMerchantId)
+  .join(', ');
+
 const examples = `${scenarioList}
 
 Examples:
@@ -68,7 +72,7 @@ export async function runProgram(args: readonly string[], surroundings: Surround
     .addOption(
       new Option('--sender <source>', 'who sends').choices(Object.keys(simulatedSenders)).default('violet' satisfies Source),
     )
-    .option('--merchant <id>', "merchant id (default: Violet's 10042, others' alike)")
+    .option('--merchant <id>', `merchant id (default: ${defaultMerchantIds})`)
     .option('--merchants <n>', 'so many merchants at once, with ids that follow the first', integerFrom(1, MERCHANTS_MAX), 1)
     .option(
       '--offers <n>',

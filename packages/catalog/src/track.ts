@@ -23,6 +23,8 @@ export const syncTrack = z.looseObject({
   failed: count,
   consecutiveFailures: count,
   firstCompletedAt: time,
+  /** Of a sender that reports items: its time of the newest one that was synced. */
+  itemSyncedAt: time,
   /** The first failure since the last completion. */
   failedSince: time,
   /** Items that the latest run is about, and those that it synced, as the sender counts them. */
@@ -140,16 +142,20 @@ function closeRun(track: SyncTrack, at: number, counts: SyncCounts): SyncTrack {
 
 /**
  * One item was synced, or failed to be: `at` is the sender's time. It counts always, and decides the state unless something newer has.
- * Items are no runs: neither runs nor durations are known.
+ * Failures since the newest item that was synced are failures in a row, also those that come late; of those before one that was synced
+ * and comes late, some may be counted still. Items are no runs: neither runs nor durations are known.
  */
 export function endItem(track: SyncTrack, outcome: 'synced' | 'failed', at: number, error: string | null = null): SyncTrack {
-  const { runs, total, synced } = track;
-  const ended = outcome === 'synced' ? completeRun(track, at) : failRun(track, at, noCounts, error);
-  const firstCompletedAt = outcome === 'synced' ? Math.min(at, track.firstCompletedAt ?? at) : track.firstCompletedAt;
-  if (track.finishedAt !== null && at < track.finishedAt) {
-    return { ...track, completed: ended.completed, failed: ended.failed, firstCompletedAt };
-  }
-  return { ...ended, runs, total, synced, firstCompletedAt };
+  const { runs, total, synced, consecutiveFailures, failedSince } = track;
+  const isSynced = outcome === 'synced';
+  const ended = isSynced ? completeRun(track, at) : failRun(track, at, noCounts, error);
+  const firstCompletedAt = isSynced ? Math.min(at, track.firstCompletedAt ?? at) : track.firstCompletedAt;
+  const itemSyncedAt = isSynced ? Math.max(at, track.itemSyncedAt ?? at) : track.itemSyncedAt;
+  if (track.finishedAt === null || at >= track.finishedAt)
+    return { ...ended, runs, total, synced, firstCompletedAt, itemSyncedAt };
+  const late = { ...track, completed: ended.completed, failed: ended.failed, firstCompletedAt, itemSyncedAt };
+  if (isSynced || (itemSyncedAt !== null && at < itemSyncedAt)) return late;
+  return { ...late, consecutiveFailures: consecutiveFailures + 1, failedSince: Math.min(at, failedSince ?? at) };
 }
 
 /** Syncs whose jobs are compared with those of the next one; fewer than the second number say too little. */

@@ -44,6 +44,19 @@ describe("SyncTec's events", () => {
     expect(lane.status().tracks.product).toMatchObject({ state: 'failed', consecutiveFailures: 1 });
   });
 
+  it('of failures alone are as many in a row in any order, and the first of them says since when', async () => {
+    const failures = [4, 9, 2, 7].map((second): [string, number] => ['sync.failed', second]);
+    const lane = await laneAfter(['product.synced', 1], ...failures);
+    expect(lane.status()).toMatchObject({
+      catalogStaleSince: at(2),
+      tracks: { product: { state: 'failed', finishedAt: at(9), consecutiveFailures: 4, failingRepeatedlySince: at(9) } },
+    });
+    await lane.apply('sync.failed', item('sync.failed', 0), received);
+    expect(lane.status().tracks.product).toMatchObject({ failed: 5, consecutiveFailures: 4 });
+    await lane.apply('product.synced', item('product.synced', 10), received);
+    expect(lane.status()).toMatchObject({ catalogStaleSince: null, tracks: { product: { consecutiveFailures: 0 } } });
+  });
+
   it('end in the same state in any order of arrival', async () => {
     const events = fc.uniqueArray(
       fc.record({ topic: fc.constantFrom('product.synced', 'sync.failed'), second: fc.integer({ min: 1, max: 50 }) }),
@@ -68,6 +81,10 @@ describe("SyncTec's events", () => {
           return { ready: status?.catalogReady, state, runs, completed, failed, finishedAt, firstCompletedAt };
         };
         expect(settled(got)).toEqual(settled(expected));
+        // Failures in a row are never fewer than there are, so that whoever is to be told of them is.
+        const [counted = 0, inARow = 0] = [got, expected].map((status) => status?.tracks.product.consecutiveFailures);
+        expect(counted).toBeGreaterThanOrEqual(inARow);
+        expect(counted > 0).toBe(inARow > 0);
       }),
     );
   });

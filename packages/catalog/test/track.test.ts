@@ -15,6 +15,7 @@ describe('a sync track', () => {
       failed: 0,
       consecutiveFailures: 0,
       firstCompletedAt: null,
+      itemSyncedAt: null,
       failedSince: null,
       total: null,
       synced: null,

@@ -101,13 +101,18 @@ function synctecModel(before: Before): MerchantModel {
   const tracks = tracksBefore(before);
   const finishedAt = (name: 'product' | 'collection'): number => Date.parse(before.merchant?.tracks[name].finishedAt ?? '') || 0;
   const newest = { product: finishedAt('product'), collection: finishedAt('collection') };
+  // All that was there before is older than what this run sends, but for runs that overlap.
+  const synced = { product: 0, collection: 0 };
   let catalogReady = before.merchant?.catalogReady ?? false;
 
   function item(name: 'product' | 'collection', how: 'completed' | 'failed', event: PlannedEvent): void {
     const track: ExpectedTrack = tracks[name];
     if (name === 'product' && how === 'completed') catalogReady = true;
+    if (how === 'completed') synced[name] = Math.max(synced[name], event.date);
     if (event.date < newest[name]) {
       track[how] += 1;
+      // A failure that comes late is one in a row unless an item was synced after it.
+      if (how === 'failed' && event.date >= synced[name]) track.consecutiveFailures += 1;
       return;
     }
     newest[name] = event.date;
