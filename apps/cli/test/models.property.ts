@@ -1,7 +1,7 @@
-import { documentCollections, merchantStatusOf } from '@syncline/catalog';
+import { createDecider, documentCollections, merchantStatusOf, statusRef } from '@syncline/catalog';
+import { laneOf, type UnitOfWork } from '@syncline/events';
 import { randomOf } from '@syncline/runtime';
 import * as fc from 'fast-check';
-import { MerchantLane } from '../../../packages/catalog/test/merchant-lane';
 import type { Merchant } from '../src/console-client';
 import { deliveryPlanOf } from '../src/delivery-plan';
 import { merchantDifferences } from '../src/expectation';
@@ -13,12 +13,24 @@ const NOW = Date.UTC(2026, 2, 4, 5, 6, 7);
 const STEP_MS = 1_000;
 const nothing: Before = { merchant: undefined, offerIds: [], collectionIds: [] };
 
-/** A merchant over the real handlers, in memory. */
+const decider = createDecider();
+const context = { signal: new AbortController().signal, attempt: 1 };
+
+/** A merchant over the real handlers, with its documents in memory. Timers are never due here. */
 class Applied {
-  readonly lane = new MerchantLane();
   readonly #sender: SimulatedSender;
   readonly #merchantId: string;
-  #receivedAt = NOW;
+  readonly #collections = new Map<string, Map<string, string>>();
+  readonly #unit: UnitOfWork = {
+    get: (collection, id) => Promise.resolve(this.document(collection, id)),
+    put: (collection, id, value) => void this.#documents(collection).set(id, JSON.stringify(value)),
+    delete: (collection, id) => void this.#documents(collection).delete(id),
+    ids: (collection) => Promise.resolve(this.ids(collection)),
+    append() {},
+    after() {},
+    cancel() {},
+  };
+  #seq = 0;
 
   constructor(sender: SimulatedSender, merchantId: string) {
     this.#sender = sender;
@@ -26,22 +38,45 @@ class Applied {
   }
 
   apply(event: PlannedEvent): Promise<string> {
-    this.#receivedAt += 10;
-    return this.lane.apply(event.topic, event.body(), {
-      source: this.#sender.source,
-      merchantId: this.#merchantId,
-      receivedAt: this.#receivedAt,
-    });
+    this.#seq += 1;
+    const { source } = this.#sender;
+    const sequenced = {
+      source,
+      eventId: `event-${this.#seq}`,
+      topic: event.topic,
+      lane: laneOf(source, this.#merchantId),
+      receivedAt: NOW + this.#seq * 10,
+      headers: {},
+      body: JSON.stringify(event.body()),
+      bodyEncoding: 'utf8' as const,
+      seq: this.#seq,
+    };
+    return decider.plan(sequenced).run(this.#unit, context);
+  }
+
+  #documents(collection: string): Map<string, string> {
+    const documents = this.#collections.get(collection) ?? new Map<string, string>();
+    this.#collections.set(collection, documents);
+    return documents;
+  }
+
+  document(collection: string, id: string): unknown {
+    const stored = this.#documents(collection).get(id);
+    return stored === undefined ? undefined : JSON.parse(stored);
+  }
+
+  ids(collection: string): string[] {
+    return [...this.#documents(collection).keys()];
   }
 
   /** As the console would show it. */
   merchant(): Merchant {
     const { source } = this.#sender;
-    const count = (collection: string) => ({ count: this.lane.ids(collection).length });
+    const count = (collection: string) => ({ count: this.ids(collection).length });
     const shown = {
       source,
       merchantId: this.#merchantId,
-      ...merchantStatusOf(this.lane.document('merchant', 'status')),
+      ...merchantStatusOf(this.document(statusRef.collection, statusRef.id)),
       offers: count(documentCollections.offers),
       collections: count(documentCollections.collections),
       lane: { state: 'idle', depth: 0, headAttempts: 0, nextAttemptAt: null },
@@ -50,7 +85,7 @@ class Applied {
   }
 
   before(): Before {
-    const ids = (collection: string) => this.lane.ids(collection).map(Number);
+    const ids = (collection: string) => this.ids(collection).map(Number);
     return {
       merchant: this.merchant(),
       offerIds: ids(documentCollections.offers),
@@ -91,7 +126,7 @@ async function play(
     [documentCollections.collections, expected.collections],
   ] as const) {
     for (const [id, event] of entities) {
-      if (event !== undefined) expect(applied.lane.document(kind, String(id))).toEqual(JSON.parse(JSON.stringify(event.body())));
+      if (event !== undefined) expect(applied.document(kind, String(id))).toEqual(JSON.parse(JSON.stringify(event.body())));
     }
   }
 }
