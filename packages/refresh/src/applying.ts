@@ -116,14 +116,12 @@ export function applyingHandlers({ now }: { readonly now: () => number }): reado
           offers: mode === 'full' ? await absentFrom(merchant.offers, seen.offers) : [],
           collections: await absentFrom(merchant.collections, seen.collections),
         };
-        await removeAbsent(merchant, refresh, found.startedAt ?? 0, absent, {
+        const missed = await removeAbsent(merchant, refresh, found.startedAt ?? 0, absent, {
           offers: offersDisturbed,
           collections: found.collectionPages > 1,
         });
-        merchant.append({
-          topic: refreshTopics.settled,
-          payload: { refresh, mode, found, disturbed: mode === 'full' && offersDisturbed },
-        });
+        const disturbed = mode === 'full' && (offersDisturbed || missed.collections.length > 0);
+        merchant.append({ topic: refreshTopics.settled, payload: { refresh, mode, found, disturbed } });
       },
     }),
     defineHandler({
@@ -315,14 +313,14 @@ async function absentFrom(entities: Merchant['offers'], seen: ReadonlySet<string
 
 const absentDocument = z.object({ offers: z.array(z.string()), collections: z.array(z.string()) });
 
-/** What an undisturbed reading, or two in a row, did not find is gone. */
+/** What an undisturbed reading, or two in a row, did not find is gone. Resolves with what only the latest one missed. */
 async function removeAbsent(
   merchant: Merchant,
   refresh: string,
   readAt: number,
   absent: z.infer<typeof absentDocument>,
   disturbed: { readonly offers: boolean; readonly collections: boolean },
-): Promise<void> {
+): Promise<z.infer<typeof absentDocument>> {
   const state = merchant.documents(own.state);
   const before = absentDocument.safeParse(await state.get(ABSENT_ID)).data ?? { offers: [], collections: [] };
   const missedAgain = { offers: [] as string[], collections: [] as string[] };
@@ -337,6 +335,7 @@ async function removeAbsent(
   }
   if (missedAgain.offers.length + missedAgain.collections.length > 0) state.put(ABSENT_ID, missedAgain);
   else state.delete(ABSENT_ID);
+  return missedAgain;
 }
 
 /** What applying a page will read. */

@@ -33,7 +33,7 @@ export function fetchingHandlers(settings: FetchingSettings): readonly Handler[]
       external: true,
       async handle({ payload: step, merchantId }, merchant, context) {
         const error = await withinStep(settings, context, async (signal, api) => {
-          const { read, next } = await takeStep(step, { api, merchantId, signal, now: settings.now });
+          const { found, read, next } = await takeStep(step, { api, merchantId, signal, now: settings.now });
           for (const payload of read) {
             merchant.append(
               { topic: refreshTopics.page, payload: { ...payload, refresh: step.refresh } },
@@ -43,7 +43,7 @@ export function fetchingHandlers(settings: FetchingSettings): readonly Handler[]
           if (next !== undefined) merchant.append({ topic: refreshTopics.step, payload: next }, { sideLane: REFRESH_LANE });
           else {
             const { refresh, mode } = step;
-            merchant.append({ topic: refreshTopics.read, payload: { refresh, mode, found: step.found } }, { merchantLane: true });
+            merchant.append({ topic: refreshTopics.read, payload: { refresh, mode, found } }, { merchantLane: true });
           }
         });
         if (error === undefined) return;

@@ -64,8 +64,9 @@ export interface ReadMembers {
   readonly last: boolean;
 }
 
-/** What a step came to: what it read, and the step after it; undefined when it was the last. */
+/** What a step came to: what it read, what the refresh has found with it, and the step after it; undefined when it was the last. */
 export interface StepResult {
+  readonly found: RefreshStep['found'];
   readonly read: readonly (ReadPage | ReadMembers)[];
   readonly next: RefreshStep | undefined;
 }
@@ -117,24 +118,25 @@ export async function takeStep(step: RefreshStep, reader: Reader): Promise<StepR
     switch (step.phase) {
       case 'count':
         found.counted = (await api.offerCount(merchantId, signal)) ?? null;
-        return { read: [], next: goTo('offers') };
+        return { found, read: [], next: goTo('offers') };
       case 'offers': {
         const page = await api.offers(merchantId, requestOf(step.place), signal, step.since ?? undefined);
         found.newest = newestOf(page.items, found.newest);
         found.offerPages += 1;
         const next = page.last ? goTo('recount') : goTo('offers', { place: beyond(step.place, page, 'offers') });
-        return { read: pagesOf('offers', page.items, step.place, at), next };
+        return { found, read: pagesOf('offers', page.items, step.place, at), next };
       }
       case 'recount':
         found.recounted = (await api.offerCount(merchantId, signal)) ?? null;
         found.recountedAt = at;
-        return { read: [], next: goTo('collections') };
+        return { found, read: [], next: goTo('collections') };
       case 'collections': {
         const page = await api.collections(merchantId, requestOf(step.place), signal);
         found.collectionPages += 1;
         const after = page.last ? null : beyond(step.place, page, 'collections');
         const collections = step.mode === 'full' ? page.items.map(({ id }) => String(id)) : [];
         return {
+          found,
           read: pagesOf('collections', page.items, step.place, at),
           next: goOn({ ...goTo('members'), collections, after }),
         };
@@ -143,14 +145,14 @@ export async function takeStep(step: RefreshStep, reader: Reader): Promise<StepR
         const [collectionId = '', ...others] = step.collections;
         const page = await membersAt(step.place, collectionId, reader);
         const read = [membersOf(collectionId, step.place, page, at)];
-        if (page.last) return { read, next: goOn({ ...goTo('members'), collections: others }) };
-        return { read, next: goTo('members', { place: beyond(step.place, page, 'the members of a collection') }) };
+        if (page.last) return { found, read, next: goOn({ ...goTo('members'), collections: others }) };
+        return { found, read, next: goTo('members', { place: beyond(step.place, page, 'the members of a collection') }) };
       }
     }
   } catch (error) {
     const smaller = error instanceof VioletApiError && error.problem === 'tooLarge' ? smallerThan(step.place) : undefined;
     if (smaller === undefined) throw error;
-    return { read: [], next: { ...step, place: smaller } };
+    return { found: step.found, read: [], next: { ...step, place: smaller } };
   }
 }
 
