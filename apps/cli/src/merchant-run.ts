@@ -2,7 +2,7 @@ import { randomOf } from '@syncline/runtime';
 import type { SenderSettings } from '@syncline/senders';
 import type { Clock } from './clock';
 import type { ConsoleClient, Merchant } from './console-client';
-import { deliveryPlanOf, type DeliveryPlan, type Disorder, type PlannedDelivery } from './delivery-plan';
+import { type DeliveryPlan, type Disorder, deliveryPlanOf, type PlannedDelivery } from './delivery-plan';
 import { checkHistory, entityDifferences, merchantDifferences } from './expectation';
 import { CommandFailure, throwIfInterrupted } from './failure';
 import type { Taken } from './ingress-client';

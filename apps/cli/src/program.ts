@@ -5,7 +5,7 @@ import { CommandFailure, Interrupted } from './failure';
 import type { Output } from './progress';
 import { type SimulatedSender, simulatedSenders } from './senders';
 import { ENTITIES_MAX } from './senders/violet/payloads';
-import { simulate, type Surroundings } from './simulate';
+import { type Surroundings, simulate } from './simulate';
 
 export const exitCodes = { asExpected: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

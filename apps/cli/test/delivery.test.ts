@@ -1,4 +1,4 @@
-import { deliver, type DeliverySettings } from '../src/delivery';
+import { type DeliverySettings, deliver } from '../src/delivery';
 import { Interrupted } from '../src/failure';
 import { retryAfterMs } from '../src/retry-after';
 import { createTestClock, startReceiver } from './receiver';

@@ -1,3 +1,4 @@
+import { randomOf } from '@syncline/runtime';
 import type { HistoryItem, Merchant } from '../src/console-client';
 import { deliveryPlanOf } from '../src/delivery-plan';
 import { checkHistory, entityDifferences, merchantDifferences } from '../src/expectation';
@@ -5,7 +6,6 @@ import type { Taken } from '../src/ingress-client';
 import { Ledger } from '../src/ledger';
 import { type Before, type Expectation, type Phase, simulatedSenders, single } from '../src/senders';
 import { createPayloads, entityIdOf } from '../src/senders/violet/payloads';
-import { randomOf } from '@syncline/runtime';
 
 const MERCHANT_ID = 7;
 const NOW = 1_700_000_000_000;

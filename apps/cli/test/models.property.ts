@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import type { Merchant } from '../src/console-client';
 import { deliveryPlanOf } from '../src/delivery-plan';
 import { merchantDifferences } from '../src/expectation';
-import { type Before, type PlannedEvent, type SimulatedSender, simulatedSenders, STEPS_MAX } from '../src/senders';
+import { type Before, type PlannedEvent, type SimulatedSender, STEPS_MAX, simulatedSenders } from '../src/senders';
 
 // The simulator's models and the catalogue know nothing of one another, and must agree on every order of every scenario's events.
 

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { senders } from '@syncline/senders';
-import { type SpawnedApp, spawnApp, startTestRedis, temporaryFolder, type TestRedis, waitFor } from '@syncline/testkit';
+import { type SpawnedApp, spawnApp, startTestRedis, type TestRedis, temporaryFolder, waitFor } from '@syncline/testkit';
 import { systemClock } from '../src/clock';
 import { runProgram } from '../src/program';
 import { simulatedSenders } from '../src/senders';
@@ -15,7 +15,7 @@ const secrets = {
   CONSOLE_TOKEN: 'token-of-the-tests',
 };
 /** Longer than a simulation of Propexo takes, so that its repetitions come in time. */
-const PROPEXO_WINDOW_MS = 10_000;
+const PROPEXO_WINDOW_MS = 15_000;
 
 let redis: TestRedis;
 let apps: Record<'ingress' | 'worker' | 'console', SpawnedApp>;
