@@ -7,6 +7,7 @@ interface Offer {
   readonly merchant_id: number;
   readonly name: string;
   readonly date_last_modified: string;
+  readonly [field: string]: unknown;
 }
 
 interface Read {
