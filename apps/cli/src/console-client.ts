@@ -1,8 +1,8 @@
+import { retryAfterMs } from '@syncline/events';
 import * as z from 'zod';
 import type { Clock } from './clock';
 import { CommandFailure, Interrupted, networkReason } from './failure';
 import { jsonOf } from './json';
-import { retryAfterMs } from './retry-after';
 
 const time = z.string().nullable();
 const count = z.number();

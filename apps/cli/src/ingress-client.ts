@@ -1,10 +1,10 @@
 import http from 'node:http';
 import https from 'node:https';
+import { retryAfterMs } from '@syncline/events';
 import * as z from 'zod';
 import type { Clock } from './clock';
 import { CommandFailure, Interrupted, networkReason, throwIfInterrupted } from './failure';
 import { jsonOf } from './json';
-import { retryAfterMs } from './retry-after';
 import type { WrittenDelivery } from './senders';
 
 /** A delivery is attempted ten times and an answer waited for ten seconds, as Violet does; a sender's day between attempts is a second here. */
@@ -123,7 +123,7 @@ async function attemptOnce(
     );
   }
   if (status >= 500 || status === 429) {
-    return { reason: `answer ${status}`, delayMs: retryAfterMs(retryAfter ?? null, clock.now()) };
+    return { reason: `answer ${status}`, delayMs: retryAfterMs(retryAfter, clock.now()) };
   }
   throw new CommandFailure(refusalMessage(status, settings, text));
 }

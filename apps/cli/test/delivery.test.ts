@@ -1,6 +1,5 @@
 import { type DeliverySettings, deliver } from '../src/delivery';
 import { Interrupted } from '../src/failure';
-import { retryAfterMs } from '../src/retry-after';
 import { createTestClock, startReceiver } from './receiver';
 
 const phase = (name: string, count: number): string[] => Array.from({ length: count }, () => name);
@@ -99,23 +98,4 @@ test('nothing is sent once the operator has stopped', async () => {
 test('no runs, and runs without deliveries, are delivered at once', async () => {
   await expect(deliver([], async () => {}, settings())).resolves.toBeUndefined();
   await expect(deliver([[], [[], []]], async () => {}, settings())).resolves.toBeUndefined();
-});
-
-describe('Retry-After', () => {
-  const now = Date.UTC(2026, 0, 1);
-
-  test.each([
-    ['0', 0],
-    ['3', 3_000],
-    [' 3 ', 3_000],
-    ['99999999', 60_000],
-    [new Date(now + 5_000).toUTCString(), 5_000],
-    [new Date(now - 5_000).toUTCString(), 0],
-    [new Date(now + 9_000_000).toUTCString(), 60_000],
-    ['soon', undefined],
-    ['', undefined],
-    [null, undefined],
-  ])('%j is %p ms', (header, ms) => {
-    expect(retryAfterMs(header, now)).toBe(ms);
-  });
 });

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
-import { PermanentError, RetryAfterError } from '@syncline/events';
+import { PermanentError, RetryAfterError, retryAfterMs } from '@syncline/events';
 import { hostOf, isPublicAddress, lookupFor, privateAddress, type ResolveHost } from './address';
 import { undeliverable } from './undeliverable';
 
@@ -19,7 +19,8 @@ export interface PostRequest {
 
 interface Answer {
   readonly status: number;
-  readonly retryAfterMs: number | undefined;
+  /** What the answer asks to wait. */
+  readonly waitMs: number | undefined;
   /** The beginning of the answer's body. */
   readonly text: string;
 }
@@ -30,7 +31,6 @@ const passing: ReadonlySet<number> = new Set([408, 409, 421, 425, 429]);
 const ANSWER_MAX_BYTES = 16 * 1024;
 /** How long the rest of an answer may take once its status has come. */
 const ANSWER_REST_MS = 1_000;
-const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 /** An answer in a single word says why, as Slack's do; others could repeat what was sent, and are not shown. */
 const WORD = /^[a-z][a-z_]{0,63}$/;
 
@@ -40,7 +40,7 @@ const WORD = /^[a-z][a-z_]{0,63}$/;
  * not followed. No error holds more of the URL than its host.
  */
 export async function post(request: PostRequest): Promise<void> {
-  const { status, retryAfterMs, text } = await exchange(request);
+  const { status, waitMs, text } = await exchange(request);
   if (status >= 200 && status < 300) return;
   const host = request.url.host;
   const said = WORD.test(text.trim()) ? ` (${text.trim()})` : '';
@@ -51,7 +51,7 @@ export async function post(request: PostRequest): Promise<void> {
   }
   const message = `Expected 2xx from ${host}, got ${status}${said}`;
   if (status < 500 && !passing.has(status)) throw new PermanentError(message, { reason: undeliverable.refused });
-  if (retryAfterMs !== undefined) throw new RetryAfterError(message, retryAfterMs);
+  if (waitMs !== undefined) throw new RetryAfterError(message, waitMs);
   throw new Error(message);
 }
 
@@ -81,7 +81,7 @@ async function exchange({ url, headers, body, signal, allowPrivateHosts, resolve
     outgoing.on('response', (response) => {
       const status = response.statusCode ?? 0;
       beginningOf(response).then(
-        (text) => settle({ status, retryAfterMs: retryAfter(response.headers['retry-after'], Date.now()), text }),
+        (text) => settle({ status, waitMs: retryAfterMs(response.headers['retry-after'], Date.now()), text }),
         fail,
       );
     });
@@ -109,12 +109,4 @@ function beginningOf(response: http.IncomingMessage): Promise<string> {
     response.on('error', end);
     response.on('close', end);
   });
-}
-
-/** The delay that a Retry-After header asks for, in milliseconds and at most a day: seconds or an HTTP date. Undefined when it says nothing. */
-export function retryAfter(header: string | undefined, now: number): number | undefined {
-  const text = header?.trim() ?? '';
-  if (text === '') return undefined;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS);
 }

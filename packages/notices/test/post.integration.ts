@@ -4,7 +4,7 @@ import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { waitFor } from '@syncline/testkit';
 import type { ResolveHost } from '../src/address';
-import { post, type PostRequest, retryAfter } from '../src/post';
+import { post, type PostRequest } from '../src/post';
 import { answering, Receiver } from './receiver';
 import { selfSigned } from './self-signed';
 
@@ -70,21 +70,6 @@ test.each([408, 409, 425, 429, 500, 502, 503, 504])('%i is attempted again, afte
 test.each([429, 503, 500])('%i with Retry-After says itself when to come again', async (status) => {
   receiver.answer = answering(status, { 'retry-after': '7' });
   expect(await failureOf(posting())).toMatchObject({ name: 'RetryAfterError', retryAfterMs: 7_000, counts: true });
-});
-
-test.each([
-  ['0', 0],
-  ['120', 120_000],
-  [' 5 ', 5_000],
-  ['Sun, 22 Nov 2026 00:00:30 GMT', 30_000],
-  ['Sat, 21 Nov 2026 00:00:00 GMT', 0],
-  ['99999999999999999999', 86_400_000],
-  ['-5', 0],
-  ['soon', undefined],
-  ['', undefined],
-  [undefined, undefined],
-])('Retry-After: %s is read as %s ms', (header, ms) => {
-  expect(retryAfter(header, Date.UTC(2026, 10, 22))).toBe(ms);
 });
 
 test('an answer in one word is told, any other text of an answer is not', async () => {

@@ -1,6 +1,5 @@
 import { createLimit, type VioletApiError } from '../src/index';
 import { enterAll } from '../src/violet-api/limit';
-import { retryAfterMs } from '../src/violet-api/retry-after';
 
 const never = (): AbortSignal => new AbortController().signal;
 const fast = { perSecond: 1_000_000 };
@@ -72,26 +71,5 @@ describe('a limit', () => {
     await expect(enterAll([outer, inner], never())).rejects.toMatchObject({ problem: 'busy' });
     leave();
     await expect(enterAll([outer, inner], never())).resolves.toBeDefined();
-  });
-});
-
-describe('Retry-After', () => {
-  const now = Date.UTC(2026, 0, 1, 12, 0, 0);
-  it.each([
-    ['0', 0],
-    ['120', 120_000],
-    [' 7 ', 7_000],
-    ['Thu, 01 Jan 2026 12:00:30 GMT', 30_000],
-    ['Thursday, 01-Jan-26 12:00:30 GMT', 30_000],
-    ['Thu, 01 Jan 2026 11:00:00 GMT', 0],
-    ['99999999999', 86_400_000],
-    ['Fri, 01 Jan 2027 12:00:00 GMT', 86_400_000],
-    ['-5', undefined],
-    ['1.5', undefined],
-    ['soon', undefined],
-    ['', undefined],
-    [null, undefined],
-  ])('%j is read as %j ms', (header, expected) => {
-    expect(retryAfterMs(header, now)).toBe(expected);
   });
 });

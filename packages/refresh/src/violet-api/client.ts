@@ -1,8 +1,8 @@
+import { retryAfterMs } from '@syncline/events';
 import * as z from 'zod';
 import { VioletApiError } from './errors';
 import { createExchange, nameOf, type ApiAnswer, type ApiRequest } from './exchange';
 import type { Limit } from './limit';
-import { retryAfterMs } from './retry-after';
 import {
   listedEntity,
   type ListedEntity,
