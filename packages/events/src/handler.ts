@@ -17,7 +17,7 @@ export interface Plan {
   readonly external: boolean;
   /**
    * Names what this event tells the newest state of, when it does nothing else. Of the events of one commit that name the same, with none
-   * between them that does more, only the last one processed counts as that: it superseded the others, whose writes are not made.
+   * between them that does more, only the last one processed counts as that: it superseded the others, and its writes are those that the store gets.
    */
   readonly foldKey?: string | undefined;
   /** Documents that the handlers will read: fetched for the whole run in one round trip. */

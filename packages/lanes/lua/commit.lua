@@ -7,7 +7,8 @@
 --       lane, fence, first seq, last seq (first - 1: no event),
 --       'keep' or 'yield' when events remain; 'replay' for one replayed event, which yields then, lease in ms,
 --       most history items, history items older than this many ms go (0: none goes), number of follow-ups,
---       number of events, then for each: outcome, the rest of its history item
+--       number of events, for each key of the effects what it must be (hash, zset or any), then for each event: outcome, the rest of its
+--       history item
 --       then number of counters, and name, amount of each
 --       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
 --       then for each follow-up: lane, received at, record
@@ -81,7 +82,8 @@ local function commit(k, a)
   local mode, leaseMs, mostHistory, historyAgeMs = ARGV[a + 6], tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8]), tonumber(ARGV[a + 9])
   local followUps, events = tonumber(ARGV[a + 10]), tonumber(ARGV[a + 11])
   local firstEffectKey = k + OWN_KEYS + 2 * followUps
-  a = a + 12
+  local kinds = a + 12 - firstEffectKey
+  a = kinds + lastKey + 1
 
   local held = redis.call('HMGET', LANE, 'fence', 'lease', 'done', 'seq', 'turn', 'paused', 'armed', 'position')
   local done, seq, turn = tonumber(held[3]) or 0, tonumber(held[4]) or 0, tonumber(held[5]) or 0
@@ -99,8 +101,9 @@ local function commit(k, a)
   if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end
   for key = firstEffectKey, lastKey do
     local kind = redis.call('TYPE', KEYS[key]).ok
-    if kind ~= 'none' and kind ~= 'hash' and kind ~= 'zset' and kind ~= 'string' then
-      return { 'failed', 'Expected a hash, sorted set or string at ' .. KEYS[key] .. ', got ' .. kind }
+    local expected = ARGV[kinds + key]
+    if kind ~= 'none' and expected ~= 'any' and kind ~= expected then
+      return { 'failed', 'Expected a ' .. expected .. ' at ' .. KEYS[key] .. ', got ' .. kind }
     end
   end
   local violation = events > 0 and not replay and violationOf(HISTORY, first) or ''

@@ -5,7 +5,8 @@ export type RedisClient = Redis | Cluster;
 /**
  * How a connection is used.
  * - accept: answers fast or fails fast; a command that timed out may still run, which dedup makes harmless
- * - work: never gives up; commits are repeatable, so resending after a reconnect is harmless; calls of one tick share a round trip
+ * - work: never gives up; steps are repeatable, so resending after a reconnect is harmless. Nothing is pipelined: of a pipeline that was
+ *   cut, the client resends nothing
  * - queue: BullMQ's own, never gives up
  * - read: for people and scrapes; fails fast
  */
@@ -87,7 +88,7 @@ function database(text: string): number {
 /** Opens a connection; it connects in the background and goes on trying. The caller must listen to `error`. */
 export function openConnection(url: string, use: ConnectionUse): RedisClient {
   const target = parseRedisUrl(url);
-  const enableAutoPipelining = use.kind === 'work' || use.kind === 'read';
+  const enableAutoPipelining = use.kind === 'read';
   const shared = {
     // BullMQ reads the reply shapes of RESP2.
     replyMapping: 'legacy' as const,

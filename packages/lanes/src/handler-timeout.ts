@@ -26,7 +26,8 @@ export class HandlerTimeout {
       this.#timer.refresh();
       if (this.#outer.aborted) this.#end();
       const over = (): void => {
-        this.#attempt = undefined;
+        // One that was cut off ends whenever it likes, perhaps in the time of the next.
+        if (this.#attempt === attempt) this.#attempt = undefined;
       };
       run(attempt).finally(over).then(resolve, reject);
     });

@@ -82,12 +82,23 @@ type RawClaim =
 
 type RawCommit = ['failed', string] | [CommitAnswer['status'], number?, ('order' | 'duplicate' | '')?, ...(string | number)[]];
 
+/** What a key must be, if it is there, for a command that changes it. */
+const ANY_KIND = 'any';
+const KINDS = {
+  HSET: 'hash',
+  HDEL: 'hash',
+  ZADD: 'zset',
+  ZREM: 'zset',
+  SET: ANY_KIND,
+  UNLINK: ANY_KIND,
+  PEXPIRE: ANY_KIND,
+} as const;
 const CALL_MAX_LANES = 32;
 const CALL_MAX_BYTES = 512 * 1024;
 /** What a commit writes for an event beside what its handlers asked for: moving its record counts as writing it. */
 const EVENT_OVERHEAD_BYTES = 256;
-/** Events after the head that are read before their size is known: bodies in a lane are of 32 KiB at most. */
-const READ_BLIND_EVENTS = 15;
+/** Events after the head that are read before anything is known of their size; each reading then takes up to twice what is there already. */
+const FURTHER_AT_FIRST = 15;
 
 /**
  * The steps of a lane's turn; the scripts' headers tell their promises. Claims of one turn of the event loop share a call, and so do
@@ -119,7 +130,7 @@ export class LaneProtocol {
     return this.#commits.ask({ lane, request, bytes: bytesOf(request) });
   }
 
-  async #claim(requests: readonly ClaimRequest[]): Promise<(ClaimAnswer | undefined)[]> {
+  async #claim(requests: readonly ClaimRequest[]): Promise<(ClaimAnswer | Error | undefined)[]> {
     const keys = this.#keys;
     const answers = (await scripts.claim.run(
       this.#client,
@@ -138,14 +149,18 @@ export class LaneProtocol {
       ],
     )) as RawClaim[];
     return await Promise.all(
-      requests.map(async (request, index): Promise<ClaimAnswer | undefined> => {
+      requests.map(async (request, index): Promise<ClaimAnswer | Error | undefined> => {
         const answer = answers[index];
         if (answer === undefined || answer[0] === 'later') return undefined;
         if (answer[0] === 'wait') return { status: answer[0], turnToArm: answer[1], delayMs: answer[2] };
         if (answer[0] !== 'run' && answer[0] !== 'replay') return { status: answer[0] };
         const [status, laneNumber, failedAttempts, crashes, head, further] = answer;
-        const elements = further > 0 ? await this.#readOn(request, head, further) : [head];
-        return elements ? { status, laneNumber, failedAttempts, crashes, elements } : { status: 'busy' };
+        try {
+          const elements = further > 0 ? await this.#readOn(request, head, further) : [head];
+          return elements ? { status, laneNumber, failedAttempts, crashes, elements } : { status: 'busy' };
+        } catch (error) {
+          return error instanceof Error ? error : new Error(String(error));
+        }
       }),
     );
   }
@@ -155,30 +170,19 @@ export class LaneProtocol {
     const elements = [head];
     let bytes = sizeIn(head);
     const most = Math.min(1 + further, limits.maxEvents);
-    let size = Math.min(READ_BLIND_EVENTS, most - 1);
-    while (size > 0) {
+    for (let size = FURTHER_AT_FIRST; elements.length < most && bytes < limits.maxBytes; size = elements.length * 2) {
       const from = elements.length;
-      // Only the holder of the fence takes events away: held after the reading, the lane was held all through it.
-      const [read, held] =
-        (await this.#client
-          .pipeline()
-          .lrange(this.#keys.queue(lane), from, from + size - 1)
-          .hget(this.#keys.lane(lane), 'fence')
-          .exec()) ?? [];
-      const error = read?.[0] ?? held?.[0];
-      if (error) throw error;
-      if (held?.[1] !== fence) return undefined;
-      const elementsRead = (read?.[1] ?? []) as string[];
-      for (const element of elementsRead) {
+      const read = await this.#client.lrange(this.#keys.queue(lane), from, Math.min(from + size, most) - 1);
+      const fitting = read.findIndex((element) => {
         bytes += sizeIn(element);
-        if (bytes > limits.maxBytes) return elements;
-        elements.push(element);
-      }
-      if (elements.length < from + size) return elements;
-      const average = Math.max(1, bytes / elements.length);
-      size = Math.min(most - elements.length, Math.ceil((limits.maxBytes - bytes) / average));
+        return bytes > limits.maxBytes;
+      });
+      elements.push(...(fitting < 0 ? read : read.slice(0, fitting)));
+      if (read.length === 0) break;
     }
-    return elements;
+    // Only the holder of the fence takes events away: held after the reading, the lane was held all through it.
+    const held = await this.#client.hget(this.#keys.lane(lane), 'fence');
+    return held === fence ? elements : undefined;
   }
 
   async #commit(requests: readonly SizedCommit[]): Promise<(CommitAnswer | Error)[]> {
@@ -210,8 +214,13 @@ export class LaneProtocol {
   #encode(lane: string, request: CommitRequest, keyNames: string[], args: (string | number)[]): void {
     const keys = this.#keys;
     const { settled, effects, followUps = [] } = request;
-    const effectKeys = new Map<string, number>();
-    for (const { key } of effects) if (!effectKeys.has(key)) effectKeys.set(key, effectKeys.size + 1);
+    const effectKeys = new Map<string, { place: number; kind: string }>();
+    for (const { command, key } of effects) {
+      const known = effectKeys.get(key);
+      const kind = KINDS[command];
+      if (!known) effectKeys.set(key, { place: effectKeys.size + 1, kind });
+      else if (known.kind === ANY_KIND) known.kind = kind;
+    }
     const counters = new Map<string, number>();
     for (const { outcome } of settled) counters.set(outcome, (counters.get(outcome) ?? 0) + 1);
 
@@ -241,13 +250,14 @@ export class LaneProtocol {
       request.historyMaxAgeMs,
       followUps.length,
       settled.length,
+      ...[...effectKeys.values()].map(({ kind }) => kind),
     );
     const replayed = request.ending === 'replay';
     for (const item of settled) args.push(item.outcome, encodeHistory(item, replayed));
     args.push(counters.size);
     for (const [name, amount] of counters) args.push(name, amount);
     args.push(effects.length);
-    for (const { command, key, args: own } of effects) args.push(command, effectKeys.get(key) ?? 0, own.length, ...own);
+    for (const { command, key, args: own } of effects) args.push(command, effectKeys.get(key)?.place ?? 0, own.length, ...own);
     for (const { lane: to, receivedAt, record } of followUps) args.push(to, receivedAt, record);
     args[firstArg + 1] = args.length - firstArg;
   }

@@ -34,8 +34,8 @@ export class Rescuer {
   }
 
   async rescue({ now, suspects, late }: Care): Promise<void> {
-    const oldestJobAt = late.length > 0 ? await this.#oldestJobAt() : undefined;
-    const lostBefore = Math.min(now, oldestJobAt ?? now) - ARMING_GRACE_MS;
+    const oldestJobAt = late.length > 0 ? await this.#oldestJobAt() : now;
+    const lostBefore = Math.min(now, oldestJobAt) - ARMING_GRACE_MS;
     // Behind a backlog every lane is late: those that the queue has yet to reach cost no step.
     const passed = late.filter(([, since]) => since < lostBefore).map(([lane]) => lane);
     await Promise.all(
@@ -50,13 +50,21 @@ export class Rescuer {
     );
   }
 
-  /** When the oldest job was added that waits, or that a worker holds and whose lanes it has yet to claim; undefined when there is none. */
-  async #oldestJobAt(): Promise<number | undefined> {
+  /**
+   * When the oldest job was added that waits, or that a worker holds and whose lanes it has yet to claim; for ever ago when that cannot
+   * be told, and never when there is none.
+   */
+  async #oldestJobAt(): Promise<number> {
     const queue = `${this.#keys.base}:${TURN_QUEUE}`;
-    const oldest = await Promise.all(['wait', 'active'].map((list) => this.#client.lindex(`${queue}:${list}`, -1)));
-    const jobs = oldest.filter((job) => job !== null);
+    const [waiting, active] = await Promise.all([
+      this.#client.lrange(`${queue}:wait`, -1, -1),
+      this.#client.lrange(`${queue}:active`, 0, -1),
+    ]);
+    const jobs = [...waiting, ...active];
+    if (jobs.length === 0) return Number.POSITIVE_INFINITY;
     const added = await Promise.all(jobs.map((job) => this.#client.hget(`${queue}:${job}`, 'timestamp')));
+    // A job may end between the two looks; when all have, the next round tells.
     const known = added.filter((at) => at !== null).map(Number);
-    return known.length > 0 ? Math.min(...known) : undefined;
+    return known.length > 0 ? Math.min(...known) : Number.NEGATIVE_INFINITY;
   }
 }

@@ -31,8 +31,8 @@ export interface TurnWorker {
 
 /** Time to commit and release once handlers were cut off. */
 const RELEASE_MS = 1_000;
-/** Turn jobs whose lanes wait to be claimed. More than keeps the worker busy would only wait here instead of in the queue, where any worker may take them. */
-const JOBS_AT_ONCE = 2;
+/** Turn jobs whose lanes wait to be claimed: enough for jobs of one lane over a slow network. More would only wait here, and not where any worker may take them. */
+const JOBS_AT_ONCE = 8;
 /** A dead worker's jobs are found again after about twice this: until then, armings that are younger do not count as lost. */
 const STALLED_CHECK_MS = 5_000;
 /** A turn job never fails for having stalled: crashes are counted in the lane. */
@@ -51,6 +51,7 @@ class BullTurnWorker implements TurnWorker {
   readonly #rounds: Rounds[] = [];
   readonly #turns: TurnTaker[] = [];
   #stopping = false;
+  #stopped: Promise<void> | undefined;
 
   constructor(settings: TurnWorkerSettings) {
     this.#settings = settings;
@@ -85,8 +86,12 @@ class BullTurnWorker implements TurnWorker {
     ]);
   }
 
-  async stop(graceMs: number): Promise<void> {
-    if (this.#stopping) return;
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     for (const round of this.#rounds) round.stop();
     const disconnect = (): void => {

@@ -58,6 +58,8 @@ const TURN_BUDGET_MS = 500;
 /** Crashes in all that make a lane's head a dead letter: two in company, then three alone. */
 const CRASHES_MAX = 5;
 const NEWER_VERSION_WAIT_MS = 30_000;
+/** How long a lane waits for a place in a worker that is full of slow handlers, before it goes back to where any worker may take it. */
+const PATIENCE_MS = 5_000;
 /** Bodies of the events committed last are kept for reading, up to this size in a shard. */
 const RECENT_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -70,6 +72,16 @@ export function leaseMsFor(handlerTimeoutMs: number): number {
 interface Run {
   readonly settled: readonly Settled[];
   readonly failed?: { readonly event: StoredEvent; readonly attempt: number; readonly failure: Failure };
+}
+
+/** A lane that was claimed. */
+interface HeldLane {
+  readonly fence: string;
+  readonly claim: Claimed;
+  /** By this process's clock, from before the claim was sent: the lane is not another's before. */
+  readonly leaseEnd: number;
+  /** False when the worker has no place for it: it only goes back to the queue. */
+  readonly placed: boolean;
 }
 
 /** A record in a form that this version does not know. */
@@ -133,23 +145,27 @@ export class TurnTaker {
    * turn goes on by itself, `ended` waits for it. Rejects when the store refuses the claim.
    */
   async begin([lane, turn]: ArmedTurn): Promise<void> {
-    await this.#slots.take();
+    const placed = await this.#slots.take(PATIENCE_MS);
+    const giveBack = (): void => {
+      if (placed) this.#slots.giveBack();
+    };
     let running: Promise<void> | undefined;
     try {
       const { turnMaxEvents, turnMaxBytes } = this.#settings;
       const fence = newFence();
       const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
+      const leaseEnd = Date.now() + this.#leaseMs;
       const claim = await this.#protocol.claim(lane, turn, fence, limits);
       if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
-      if (claim.status === 'run' || claim.status === 'replay') running = this.#run(lane, fence, claim);
+      if (claim.status === 'run' || claim.status === 'replay') running = this.#run(lane, { fence, claim, leaseEnd, placed });
     } finally {
-      if (!running) this.#slots.giveBack();
+      if (!running) giveBack();
     }
     if (!running) return;
     const under = running
       .catch((error: unknown) => this.#log.error({ err: error, lane }, 'a turn failed; its lane will be rescued'))
       .finally(() => {
-        this.#slots.giveBack();
+        giveBack();
         this.#underWay.delete(under);
       });
     this.#underWay.add(under);
@@ -172,12 +188,14 @@ export class TurnTaker {
   }
 
   /** Decides and commits what was claimed. Rejects only when the store refuses a step for a reason of its own. */
-  async #run(lane: string, fence: string, claim: Claimed): Promise<void> {
+  async #run(lane: string, { fence, claim, placed, ...held }: HeldLane): Promise<void> {
+    let { leaseEnd } = held;
     // The wait for the claim is not the merchant's time: counted in, a busy worker would end every turn after its first event.
     const until = Date.now() + TURN_BUDGET_MS;
     const { signal } = this.#cutOff;
-    const stopping = (): boolean => this.#stopping;
-    const over = (): boolean => Date.now() >= until || this.#stopping || signal.aborted;
+    // A lane without a place goes back to the queue. One that was long in coming may be another's by the time its handler acts outside.
+    const stopFirst = (): boolean => !placed || this.#stopping || Date.now() + this.#settings.handlerTimeoutMs > leaseEnd;
+    const over = (): boolean => Date.now() >= until || signal.aborted || stopFirst();
     const replay = claim.status === 'replay';
 
     const { events, unreadable } = await this.#decode(lane, claim.elements);
@@ -195,7 +213,7 @@ export class TurnTaker {
               failedAttempts,
               replay,
               state,
-              stopFirst: from === 0 ? stopping : over,
+              stopFirst: from === 0 ? stopFirst : over,
               over,
               signal,
             });
@@ -205,9 +223,11 @@ export class TurnTaker {
 
       if (run.settled.length > 0 || !run.failed) {
         const ending = replay && run.settled.length > 0 ? 'replay' : goesOn || run.failed ? 'keep' : 'yield';
+        const renewed = Date.now() + this.#leaseMs;
         const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, ending);
         if ('turnToArm' in answer && answer.turnToArm > 0) this.#arm([lane, answer.turnToArm], 0);
         if (answer.status !== 'kept') return;
+        leaseEnd = renewed;
       }
       if (run.failed) return await this.#fail(lane, fence, run.failed);
     }

@@ -421,7 +421,7 @@ test('a minute of backlog behind slow handlers makes no rescues: what waits in t
   expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
 });
 
-test('lanes that a busy worker has not begun stay in the queue, where another worker takes them', async () => {
+test('lanes that a busy worker has not begun stay in the queue or go back to it, and another worker takes them', async () => {
   const lanes = 500;
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => {
@@ -439,14 +439,42 @@ test('lanes that a busy worker has not begun stay in the queue, where another wo
   );
   await waitFor(() => begun.length === 20);
   const waiting = await engine.redis().llen(`${new ShardKeys(engine.prefix, 0).base}:turns:wait`);
-  // Jobs are of at most 32 lanes, and a worker holds two or three of them.
-  expect(waiting).toBeGreaterThanOrEqual(Math.floor(lanes / 32) - 3);
+  // Jobs are of at most 32 lanes, and a worker holds eight or nine of them.
+  expect(waiting).toBeGreaterThanOrEqual(Math.floor(lanes / 32) - 9);
 
   const free = await engine.worker(deciderOf(() => undefined));
-  await waitFor(() => free.counts.commits.length >= waiting * 15);
+  await waitFor(() => free.counts.commits.length === lanes - 20, { timeoutMs: 40_000 });
   expect(begun).toHaveLength(20);
+  expect([busy.counts.rescues, free.counts.rescues]).toEqual([
+    { lease: 0, arming: 0 },
+    { lease: 0, arming: 0 },
+  ]);
   release();
-  await waitFor(() => busy.counts.commits.length + free.counts.commits.length === lanes);
+  await waitFor(() => busy.counts.commits.length === 20);
+});
+
+test('a turn that wakes so late that its lease may end under a handler begins none, and gives the lane back', async () => {
+  const realNow = Date.now.bind(Date);
+  let frozenMs = 0;
+  const now = jest.spyOn(Date, 'now').mockImplementation(() => realNow() + frozenMs);
+  try {
+    const begun: number[] = [];
+    let plans = 0;
+    await engine.acceptor().accept(request('1'));
+    const worker = await engine.worker({
+      plan: (event) => {
+        plans += 1;
+        // As if the process had been frozen after its first claim.
+        if (plans === 1) frozenMs = 6_000;
+        return { external: true, reads: [], run: () => Promise.resolve(begun.push(event.seq)).then(() => 'processed' as const) };
+      },
+    });
+    await waitFor(() => worker.counts.commits.length === 1);
+    expect([plans, begun]).toEqual([2, [1]]);
+    expect(worker.counts.fencedCommits).toBe(0);
+  } finally {
+    now.mockRestore();
+  }
 });
 
 test('one merchant with a flood does not hold up the others', async () => {

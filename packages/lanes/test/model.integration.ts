@@ -25,7 +25,6 @@ beforeAll(async () => {
   redis = await startTestRedis();
   engine = new Engine(redis.url);
   const { prefix, url } = engine;
-  // As a worker's: what is asked in one tick shares a round trip.
   const client = openConnection(url, { kind: 'work' }) as Redis;
   engine.onClose(() => closeConnection(client));
   const settings = { redisUrl: url, prefix, shards: 1, dedupWindowMs: () => limits.dedupWindowMs, log: silent };

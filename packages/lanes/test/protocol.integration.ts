@@ -1,4 +1,5 @@
 import { startTestRedis, type TestRedis } from '@syncline/testkit';
+import type { Redis } from 'ioredis';
 import { ShardKeys } from '../src/keys';
 import { type CommitRequest, LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord } from '../src/record';
@@ -168,10 +169,13 @@ test('a commit whose first event is not the head is refused', async () => {
   expect(await protocol.commit(lane, commitOf(events.slice(1), fence))).toEqual({ status: 'fenced' });
 });
 
-test('a commit with an effect on a key of another kind changes nothing at all', async () => {
+test.each([
+  ['a list', (client: Redis, key: string) => client.rpush(key, 'not a hash')],
+  ['a sorted set', (client: Redis, key: string) => client.zadd(key, 1, 'not a hash')],
+])('a commit with an effect on a key of another kind changes nothing at all: %s', async (_kind, fill) => {
   await accepted(1);
   const client = engine.redis();
-  await client.rpush(keys.documents(lane, 'offers'), 'not a hash');
+  await fill(client, keys.documents(lane, 'offers'));
   const before = await client.hgetall(keys.lane(lane));
   const fence = newFence();
   const { events } = await claimed(1, fence);

@@ -107,14 +107,32 @@ test('a claim that was lost before the rest of its events was read takes none of
   const [lane = ''] = lanesTo(1);
   await accepted([lane, lane, lane]);
   const losing = Object.create(client, {
-    pipeline: {
-      value: () => {
+    lrange: {
+      value: (key: string, from: number, to: number) => {
         void client.hset(keys.lane(lane), 'fence', 'of another run');
-        return client.pipeline();
+        return client.lrange(key, from, to);
       },
     },
   }) as Redis;
   expect(await new LaneProtocol(losing, keys).claim(lane, 1, newFence(), limits)).toEqual({ status: 'busy' });
+});
+
+test('a claim whose further events cannot be read fails alone', async () => {
+  const [first = '', unreadable = '', last = ''] = lanesTo(3);
+  await accepted([first, first, unreadable, unreadable, last]);
+  const broken = Object.create(client, {
+    lrange: {
+      value: (key: string, from: number, to: number) =>
+        key === keys.queue(unreadable) ? Promise.reject(new Error('cut off')) : client.lrange(key, from, to),
+    },
+  }) as Redis;
+  const breaking = new LaneProtocol(broken, keys);
+  const claims = await Promise.allSettled([first, unreadable, last].map((lane) => breaking.claim(lane, 1, newFence(), limits)));
+  expect(claims).toMatchObject([
+    { value: { status: 'run', elements: { length: 2 } } },
+    { reason: { message: 'cut off' } },
+    { value: { status: 'run', elements: { length: 1 } } },
+  ]);
 });
 
 test('what is wrong with one commit fails that one alone', async () => {

@@ -216,12 +216,12 @@ async function freeDirectory(directory: string, appGraceMs = 15_000): Promise<vo
     return;
   }
   const isAlive = () => isServer(state);
-  if (isAlive() && (commandOf(state.guardPid)?.includes('guard.js') ?? false)) {
-    const gone = await waitUntil(() => !isAlive(), { timeoutMs: appGraceMs + STOP_TIMEOUT_MS, intervalMs: 50 });
-    if (!gone)
-      throw new Error(
-        `Expected ${directory} to be free, got a Redis running on it (process ${state.pid}). Stop what uses it first.`,
-      );
+  // Asked again and again: a guard that was just killed can look alive for a moment.
+  const isGuarded = () => isAlive() && (commandOf(state.guardPid)?.includes('guard.js') ?? false);
+  if (!(await waitUntil(() => !isGuarded(), { timeoutMs: appGraceMs + STOP_TIMEOUT_MS, intervalMs: 50 }))) {
+    throw new Error(
+      `Expected ${directory} to be free, got a Redis running on it (process ${state.pid}). Stop what uses it first.`,
+    );
   }
   if (isAlive()) await endProcess(state.pid, STOP_TIMEOUT_MS);
   fs.rmSync(stateFile, { force: true });
