@@ -461,13 +461,13 @@ export class TurnTaker {
  */
 function folded(settled: readonly Settled[], plans: readonly { readonly plan: Plan }[]): Settled[] {
   const toldLater = new Set<string>();
-  const result: Settled[] = [];
+  const result = [...settled];
   for (let index = settled.length - 1; index >= 0; index--) {
     const [one, foldKey] = [settled[index], plans[index]?.plan.foldKey];
     if (!one) continue;
     if (foldKey === undefined) toldLater.clear();
     const processed = one.outcome === 'processed' && foldKey !== undefined;
-    result.unshift(processed && toldLater.has(foldKey) ? { ...one, outcome: 'superseded' } : one);
+    if (processed && toldLater.has(foldKey)) result[index] = { ...one, outcome: 'superseded' };
     if (processed) toldLater.add(foldKey);
   }
   return result;
