@@ -10,7 +10,9 @@ module.exports = {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs', ignoreDynamic: true } },
     ],
   },
-  moduleNameMapper: { '^@syncline/(events|lanes|senders|catalog|notices|refresh|runtime|testkit)$': '<rootDir>/packages/$1/src/index.ts' },
+  moduleNameMapper: {
+    '^@syncline/(events|lanes|senders|catalog|notices|refresh|runtime|testkit)$': '<rootDir>/packages/$1/src/index.ts',
+  },
   maxWorkers: 2,
   testTimeout: 60_000,
 };
