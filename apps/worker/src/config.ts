@@ -1,5 +1,6 @@
-import { parseRedisUrl } from '@syncline/lanes';
 import { readFileSync } from 'node:fs';
+import { fitsPattern } from '@syncline/events';
+import { parseRedisUrl } from '@syncline/lanes';
 import { commonFields, dedupFields, fields, redisFields } from '@syncline/runtime';
 import * as z from 'zod';
 
@@ -34,9 +35,7 @@ const failurePolicy = z
 function policyOf(patterns: z.output<typeof policyFile>): FailurePolicy {
   const byLength = Object.entries(patterns).sort(([a], [b]) => b.length - a.length);
   return (topic) => {
-    const found = byLength.find(([pattern]) =>
-      pattern.endsWith('*') ? topic.startsWith(pattern.slice(0, -1)) : topic === pattern,
-    );
+    const found = byLength.find(([pattern]) => fitsPattern(pattern, topic));
     return found?.[1] ?? 'park';
   };
 }

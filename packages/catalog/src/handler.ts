@@ -24,7 +24,7 @@ export interface HandlerEvent<Payload = unknown> {
 }
 
 export interface HandlerContext {
-  /** Fires at the handler timeout, when the fence is lost, and at shutdown. */
+  /** Fires at the handler timeout, which is over before the lane can be given to another, and at shutdown. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;

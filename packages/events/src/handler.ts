@@ -3,7 +3,7 @@ import type { DocumentRef, UnitOfWork } from './unit-of-work';
 
 /** What an attempt tells the code that runs in it. */
 export interface AttemptContext {
-  /** Fires at the handler timeout, when the fence is lost, and at shutdown. */
+  /** Fires at the handler timeout, which is over before the lane can be given to another, and at shutdown. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;

@@ -41,7 +41,8 @@ export interface UnitOfWork {
    */
   append(followUp: FollowUp, to?: AppendTarget): void;
   /**
-   * Brings an event into this lane once `afterMs` milliseconds have passed, at most about a second late. A later call with the same key,
+   * Brings an event into this lane once `afterMs` milliseconds have passed, about a second late at most while the workers are not saturated;
+   * there it has its turn as other lanes do. A later call with the same key,
    * also of another event, replaces the timer. Timers survive restarts and fire once.
    */
   after(afterMs: number, key: string, followUp: FollowUp): void;

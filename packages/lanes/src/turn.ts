@@ -64,7 +64,7 @@ const PATIENCE_MS = 5_000;
 const RECENT_MAX_BYTES = 32 * 1024 * 1024;
 
 /** Longest time between two signs of life of a turn: a handler, and room for the steps around it. */
-export function leaseMsFor(handlerTimeoutMs: number): number {
+function leaseMsFor(handlerTimeoutMs: number): number {
   return Math.max(10_000, handlerTimeoutMs + TURN_BUDGET_MS + 4_500);
 }
 
@@ -98,7 +98,6 @@ interface RunConditions {
   /** Asked before the first event, and before each further one. */
   readonly stopFirst: () => boolean;
   readonly over: () => boolean;
-  readonly signal: AbortSignal;
 }
 
 /** Takes turns: claims the head events of a lane, decides them in order, commits them in one step. */
@@ -192,10 +191,9 @@ export class TurnTaker {
     let { leaseEnd } = held;
     // The wait for the claim is not the merchant's time: counted in, a busy worker would end every turn after its first event.
     const until = Date.now() + TURN_BUDGET_MS;
-    const { signal } = this.#cutOff;
     // A lane without a place goes back to the queue. One that was long in coming may be another's by the time its handler acts outside.
     const stopFirst = (): boolean => !placed || this.#stopping || Date.now() + this.#settings.handlerTimeoutMs > leaseEnd;
-    const over = (): boolean => Date.now() >= until || signal.aborted || stopFirst();
+    const over = (): boolean => Date.now() >= until || stopFirst();
     const replay = claim.status === 'replay';
 
     const { events, unreadable } = await this.#decode(lane, claim.elements);
@@ -215,7 +213,6 @@ export class TurnTaker {
               state,
               stopFirst: from === 0 ? stopFirst : over,
               over,
-              signal,
             });
       from += run.settled.length;
       failedAttempts = 0;
@@ -280,13 +277,13 @@ export class TurnTaker {
 
   /** Decides events in order until one fails, the budget is spent, or one that acts outside ends the run. */
   async #decide(events: readonly StoredEvent[], conditions: RunConditions): Promise<Run> {
-    const { state, signal } = conditions;
+    const { state } = conditions;
     const plans = events.map((event) => ({ event, plan: this.#settings.decider.plan(event) }));
     const external = plans.findIndex(({ plan }) => plan.external);
     const run = external < 0 ? plans : plans.slice(0, Math.max(external, 1));
     await state.prefetch(run.flatMap(({ plan }) => [...plan.reads]));
 
-    const timeout = new HandlerTimeout(this.#settings.handlerTimeoutMs, signal);
+    const timeout = new HandlerTimeout(this.#settings.handlerTimeoutMs, this.#cutOff.signal);
     try {
       const decided = await this.#decideInOrder(run, conditions, timeout);
       return { ...decided, settled: folded(decided.settled, plans) };
@@ -297,7 +294,7 @@ export class TurnTaker {
 
   async #decideInOrder(
     run: readonly { readonly event: StoredEvent; readonly plan: Plan }[],
-    { failedAttempts, replay, state, stopFirst, over, signal }: RunConditions,
+    { failedAttempts, replay, state, stopFirst, over }: RunConditions,
     timeout: HandlerTimeout,
   ): Promise<Run> {
     const { retry, failurePolicy, turnMaxBytes } = this.#settings;
@@ -305,7 +302,7 @@ export class TurnTaker {
     for (const [index, { event, plan }] of run.entries()) {
       if (index === 0 ? stopFirst() : over() || state.effectBytes >= turnMaxBytes) break;
       const attempt = index === 0 ? failedAttempts + 1 : 1;
-      const result = await this.#attempt(event, plan, attempt, replay, state, timeout, signal);
+      const result = await this.#attempt(event, plan, attempt, replay, state, timeout);
       if (result === 'aborted') break;
       if (!replay && result === 'unhandled' && isInternalTopic(event.topic)) {
         return { settled, failed: { event, attempt: attempt - 1, failure: newerVersionNeeded(event.topic) } };
@@ -332,7 +329,6 @@ export class TurnTaker {
     replay: boolean,
     state: RunState,
     timeout: HandlerTimeout,
-    signal: AbortSignal,
   ): Promise<Decision | Failure | 'aborted'> {
     const unit = new EventUnit(state);
     const startedAt = performance.now();
@@ -345,7 +341,7 @@ export class TurnTaker {
       else state.merge(event, effects);
     } catch (error) {
       unit.close();
-      if (signal.aborted) return 'aborted';
+      if (this.#cutOff.signal.aborted) return 'aborted';
       result = failureOf(error);
     }
     const durationMs = performance.now() - startedAt;

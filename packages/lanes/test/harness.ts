@@ -4,6 +4,8 @@ import type { Redis } from 'ioredis';
 import { type AcceptRequest, type AcceptorSettings, createAcceptor } from '../src/acceptor';
 import { closeConnection, openConnection } from '../src/connection';
 import type { Logger } from '../src/logger';
+import type { CommitRequest } from '../src/protocol';
+import type { StoredEvent } from '../src/record';
 import type { TurnObserver, Violation } from '../src/turn';
 import { createTurnWorker, type TurnWorkerSettings } from '../src/turn-worker';
 
@@ -75,6 +77,22 @@ export function request(
       ...overrides,
     },
     aliases,
+  };
+}
+
+/** A commit of these events, the first of their lane, as processed. */
+export function commitOf(events: readonly StoredEvent[], fence: string, overrides: Partial<CommitRequest> = {}): CommitRequest {
+  return {
+    fence,
+    firstSeq: events[0]?.seq ?? 1,
+    settled: events.map((event) => ({ event, outcome: 'processed', attempt: 1 })),
+    effects: [],
+    ending: 'yield',
+    leaseMs: 10_000,
+    historyMaxItems: 100,
+    historyMaxAgeMs: 3_600_000,
+    recentMaxBytes: 1_000_000,
+    ...overrides,
   };
 }
 

@@ -1,9 +1,9 @@
 import { startTestRedis, type TestRedis } from '@syncline/testkit';
 import type { Redis } from 'ioredis';
 import { ShardKeys } from '../src/keys';
-import { type CommitRequest, LaneProtocol, newFence } from '../src/protocol';
+import { LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord } from '../src/record';
-import { Engine, request } from './harness';
+import { commitOf, Engine, request } from './harness';
 
 const lane = 'violet:1';
 const limits = { leaseMs: 10_000, maxEvents: 10, maxBytes: 1_000_000 };
@@ -35,25 +35,6 @@ async function claimed(turn: number, fence: string) {
   const claim = await protocol.claim(lane, turn, fence, limits);
   if (claim.status !== 'run') throw new Error(`Expected a run, got ${claim.status}`);
   return { ...claim, events: claim.elements.map(decodeRecord) };
-}
-
-function commitOf(
-  events: ReturnType<typeof decodeRecord>[],
-  fence: string,
-  overrides: Partial<CommitRequest> = {},
-): CommitRequest {
-  return {
-    fence,
-    firstSeq: events[0]?.seq ?? 1,
-    settled: events.map((event) => ({ event, outcome: 'processed', attempt: 1 })),
-    effects: [],
-    ending: 'yield',
-    leaseMs: 10_000,
-    historyMaxItems: 100,
-    historyMaxAgeMs: 3_600_000,
-    recentMaxBytes: 1_000_000,
-    ...overrides,
-  };
 }
 
 test('a lane has one owner: while a lease lives, another claim finds it busy', async () => {

@@ -2,9 +2,9 @@ import { laneOf } from '@syncline/events';
 import { startTestRedis, type TestRedis } from '@syncline/testkit';
 import type { Redis } from 'ioredis';
 import { ShardKeys } from '../src/keys';
-import { type CommitRequest, LaneProtocol, newFence } from '../src/protocol';
+import { LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord, encodeRecord } from '../src/record';
-import { Engine, request } from './harness';
+import { commitOf, Engine, request } from './harness';
 
 const limits = { leaseMs: 10_000, maxEvents: 100, maxBytes: 512 * 1024 };
 
@@ -38,25 +38,6 @@ async function claimed(lane: string, fence: string) {
   const claim = await protocol.claim(lane, 1, fence, limits);
   if (claim.status !== 'run') throw new Error(`Expected a run, got ${claim.status}`);
   return claim.elements.map(decodeRecord);
-}
-
-function commitOf(
-  events: ReturnType<typeof decodeRecord>[],
-  fence: string,
-  overrides: Partial<CommitRequest> = {},
-): CommitRequest {
-  return {
-    fence,
-    firstSeq: events[0]?.seq ?? 1,
-    settled: events.map((event) => ({ event, outcome: 'processed', attempt: 1 })),
-    effects: [],
-    ending: 'yield',
-    leaseMs: 10_000,
-    historyMaxItems: 100,
-    historyMaxAgeMs: 3_600_000,
-    recentMaxBytes: 1_000_000,
-    ...overrides,
-  };
 }
 
 async function scriptCalls(): Promise<number> {

@@ -1,4 +1,5 @@
 import type { NoticeData, Notifier, NoticeSubject } from '@syncline/catalog';
+import { fitsPattern } from '@syncline/events';
 import type { NoticesConfig, Subscription } from './config';
 import { DELIVERY_TOPIC, type DeliveryPayload } from './notice';
 
@@ -26,7 +27,7 @@ export function createNotifier({ destinations }: Pick<NoticesConfig, 'destinatio
 
 function isFor({ kinds, sources, merchants }: Subscription, { source, merchantId }: NoticeSubject, kind: string): boolean {
   return (
-    kinds.some((pattern) => (pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern)) &&
+    kinds.some((pattern) => fitsPattern(pattern, kind)) &&
     (sources === undefined || sources.includes(source)) &&
     (merchants === undefined || merchants.includes(merchantId))
   );

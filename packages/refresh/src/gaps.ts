@@ -151,10 +151,10 @@ async function search(
   const wanted: EventSearch = { eventTypes: soughtTopics, after, before };
   const page = await api.searchEvents(wanted, { number, size: PAGE_MAX_ENTRIES }, signal);
   const found = merchant.documents(own.found);
-  for (const { id, webhook_id, entity_id, event_type, date_created } of page.items) {
+  const known = await Promise.all(page.items.map(({ id }) => isKnown(String(id))));
+  for (const [index, { id, webhook_id, entity_id, event_type, date_created }] of page.items.entries()) {
     const createdAt = parseDate(date_created);
-    if (typeof webhook_id !== 'number' || typeof event_type !== 'string' || createdAt === undefined) continue;
-    if (await isKnown(String(id))) continue;
+    if (typeof webhook_id !== 'number' || typeof event_type !== 'string' || createdAt === undefined || known[index]) continue;
     const event: FoundEvent = { eventId: id, webhookId: webhook_id, entityId: entity_id ?? null, topic: event_type, createdAt };
     found.put(String(id), event);
   }
@@ -170,8 +170,8 @@ async function bring(
   signal: AbortSignal,
 ): Promise<GapStep | undefined> {
   const documents = merchant.documents(own.found);
-  const events: FoundEvent[] = [];
-  for (const id of await documents.ids()) events.push(foundEvent.parse(await documents.get(id)));
+  const held = await Promise.all((await documents.ids()).map((id) => documents.get(id)));
+  const events = held.map((document) => foundEvent.parse(document));
   // In the order in which they happened: a start before its end.
   events.sort((a, b) => a.createdAt - b.createdAt || a.eventId - b.eventId);
   for (const event of events.slice(0, BROUGHT_AT_ONCE)) {

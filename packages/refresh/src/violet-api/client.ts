@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { retryAfterMs } from '@syncline/events';
 import * as z from 'zod';
 import { VioletApiError } from './errors';
@@ -117,7 +118,7 @@ export function createVioletApi(settings: VioletApiSettings): VioletApi {
         const waitMs = error.retryAfterMs ?? random() * BACKOFF_BASE_MS * 2 ** (tried - 1);
         if (waitMs > WAIT_MAX_MS) throw error;
         tried += 1;
-        await wait(waitMs, signal);
+        await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     }
   }
@@ -245,19 +246,4 @@ function ofMerchant(listed: Page<ListedEntity>, merchantId: string): Page<Listed
 /** A date as Violet writes it: whole seconds, no colon in the offset. */
 export function violetDate(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19)}+0000`;
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-  });
 }
