@@ -1,6 +1,6 @@
 -- Takes lanes, each for one turn, and reads their heads.
 --
--- KEYS  1 ready  2 running  3 retrying  4 held, then for each lane: lane, queue, replays
+-- KEYS  1 ready  2 running  3 retrying  4 held  5 totals, then for each lane: lane, queue, replays
 -- ARGV  1 now in ms, '' for the server's clock  2 number of lanes  3 most bytes of heads
 --       then for each lane: lane, turn, fence, lease in ms
 -- Returns for each lane {'stale'}  the turn is over, or the lane is idle
@@ -11,13 +11,14 @@
 --                       {'later'}  the bytes are spent: nothing was done
 --         A replay is one dead letter, put back before everything that waits.
 --
--- Invariant: while a lease lives, nobody but the holder of the fence can change the lane. Runs when memory is full: the first
--- write needs none, which allows the others.
+-- Invariant: while a lease lives, nobody but the holder of the fence can change the lane. Of the lanes that were in work when a worker
+-- ended, twice, one at a time is let in: whichever ends workers does so alone, and the others' crashes are not counted on. Runs when
+-- memory is full: the first write needs none, which allows the others.
 
-local READY, RUNNING, RETRYING, HELD = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local READY, RUNNING, RETRYING, HELD, TOTALS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = clock(ARGV[1])
 local count, bytesLeft = tonumber(ARGV[2]), tonumber(ARGV[3])
-local CRASHES_BEFORE_ALONE = 2
+local CRASHES_BEFORE_ALONE, ALONE_WAIT_MS = 2, 1000
 
 local function disarm(laneKey, lane)
   redis.call('HDEL', laneKey, 'armed', 'lease', 'notbefore')
@@ -26,9 +27,29 @@ local function disarm(laneKey, lane)
   redis.call('ZREM', RETRYING, lane)
 end
 
-local answers, names, runs, leases, known = {}, {}, {}, {}, {}
+-- The head may not be attempted before then.
+local function wait(laneKey, lane, turn, notBefore)
+  redis.call('ZREM', READY, lane)
+  redis.call('ZREM', RUNNING, lane)
+  redis.call('HDEL', laneKey, 'lease')
+  redis.call('HSET', laneKey, 'turn', turn + 1, 'notbefore', notBefore)
+  redis.call('ZADD', RETRYING, notBefore, lane)
+  return { 'wait', turn + 1, notBefore - now }
+end
+
+local alone, known = nil, {}
+local function anotherIsAlone(lane)
+  alone = alone or redis.call('HGET', TOTALS, 'alone') or lane
+  if alone == lane then return false end
+  local lease = known[alone] and now + 1 or tonumber(redis.call('ZSCORE', RUNNING, alone) or 0)
+  if lease > now then return true end
+  alone = lane
+  return false
+end
+
+local answers, names, runs, leases = {}, {}, {}, {}
 for i = 1, count do
-  local k, a = 2 + 3 * i, 4 * i
+  local k, a = 3 + 3 * i, 4 * i
   local laneKey, lane, turn, fence = KEYS[k], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
   local held = redis.call(
     'HMGET', laneKey, 'armed', 'turn', 'fence', 'lease', 'notbefore', 'paused', 'blocked', 'no', 'attempts', 'crashes', 'seq', 'done'
@@ -44,41 +65,42 @@ for i = 1, count do
     redis.call('HSET', HELD, lane, held[7] and 'blocked' or 'paused')
     answers[i] = { 'held' }
   elseif not replay and held[5] and tonumber(held[5]) > now then
-    redis.call('ZREM', READY, lane)
-    redis.call('ZREM', RUNNING, lane)
-    redis.call('HDEL', laneKey, 'lease')
-    redis.call('HSET', laneKey, 'turn', turn + 1)
-    redis.call('ZADD', RETRYING, held[5], lane)
-    answers[i] = { 'wait', turn + 1, tonumber(held[5]) - now }
+    answers[i] = wait(laneKey, lane, turn, tonumber(held[5]))
   elseif not head then
     disarm(laneKey, lane)
     answers[i] = { 'stale' }
   elseif #runs > 0 and #head > bytesLeft then
     answers[i] = { 'later' }
   else
-    bytesLeft = bytesLeft - #head
-    known[lane] = true
-    names[#names + 1] = lane
-    runs[#runs + 1] = { i = i, held = held, replay = replay, head = head }
+    -- A run of the same turn that still has its lease ended without a word.
+    local crashes = (tonumber(held[10]) or 0) + (held[4] and held[3] ~= fence and 1 or 0)
+    if crashes >= CRASHES_BEFORE_ALONE and anotherIsAlone(lane) then
+      answers[i] = wait(laneKey, lane, turn, now + ALONE_WAIT_MS)
+      redis.call('HSET', laneKey, 'crashes', crashes)
+    else
+      bytesLeft = bytesLeft - #head
+      known[lane] = true
+      names[#names + 1] = lane
+      runs[#runs + 1] = { i = i, held = held, replay = replay, head = head, crashes = crashes }
+    end
   end
 end
 
 if #runs > 0 then
   redis.call('ZREM', READY, unpack(names))
   redis.call('ZREM', RETRYING, unpack(names))
+  if alone then redis.call('HSET', TOTALS, 'alone', alone) end
 end
 for _, run in ipairs(runs) do
   local i, held = run.i, run.held
-  local laneKey, lane, fence, lease = KEYS[2 + 3 * i], ARGV[4 * i], ARGV[4 * i + 2], now + tonumber(ARGV[4 * i + 3])
-  local crashes = tonumber(held[10]) or 0
-  -- The run before this one of the same turn ended without a word.
-  if held[4] and held[3] ~= fence then crashes = redis.call('HINCRBY', laneKey, 'crashes', 1) end
+  local laneKey, lane, fence, lease = KEYS[3 + 3 * i], ARGV[4 * i], ARGV[4 * i + 2], now + tonumber(ARGV[4 * i + 3])
   local further = math.max(0, (tonumber(held[11]) or 0) - (tonumber(held[12]) or 0) - 1)
-  if run.replay or crashes >= CRASHES_BEFORE_ALONE then further = 0 end
+  if run.replay or run.crashes >= CRASHES_BEFORE_ALONE then further = 0 end
   redis.call('HSET', laneKey, 'fence', fence, 'lease', lease)
+  if run.crashes > 0 then redis.call('HSET', laneKey, 'crashes', run.crashes) end
   leases[#leases + 1] = lease
   leases[#leases + 1] = lane
-  answers[i] = { run.replay and 'replay' or 'run', tonumber(held[8]), tonumber(held[9]) or 0, crashes, run.head, further }
+  answers[i] = { run.replay and 'replay' or 'run', tonumber(held[8]), tonumber(held[9]) or 0, run.crashes, run.head, further }
 end
 if #runs > 0 then redis.call('ZADD', RUNNING, unpack(leases)) end
 return answers

@@ -7,7 +7,7 @@
 --       lane, fence, first seq, last seq (first - 1: no event),
 --       'keep' or 'yield' when events remain; 'replay' for one replayed event, which yields then, lease in ms,
 --       most history items, history items older than this many ms go (0: none goes), number of follow-ups,
---       number of events, for each key of the effects what it must be (hash, zset or any), then for each event: outcome, the rest of its
+--       number of events, bytes of their records, for each key of the effects what it must be (hash, zset or any), then for each event: outcome, the rest of its
 --       history item
 --       then number of counters, and name, amount of each
 --       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
@@ -32,7 +32,8 @@ local now = clock(ARGV[1])
 local count, longestLog, mostRecentBytes = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local OWN_KEYS, REPLAYS_LOOKED_PAST = 6, 8
 
-local recent, recentNumber = {}, tonumber(redis.call('HGET', TOTALS, 'recent') or 0)
+local lastRecent, recentBytes = tonumber(redis.call('HGET', TOTALS, 'recent') or 0), 0
+local recentNumber = lastRecent
 local totals, places, elsewhere = {}, {}, {}
 local resting, leased, emptied, headed, readied = {}, {}, {}, {}, {}
 
@@ -81,8 +82,9 @@ local function commit(k, a)
   local lane, fence, first, last = ARGV[a + 2], ARGV[a + 3], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
   local mode, leaseMs, mostHistory, historyAgeMs = ARGV[a + 6], tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8]), tonumber(ARGV[a + 9])
   local followUps, events = tonumber(ARGV[a + 10]), tonumber(ARGV[a + 11])
+  local recordBytes = tonumber(ARGV[a + 12])
   local firstEffectKey = k + OWN_KEYS + 2 * followUps
-  local kinds = a + 12 - firstEffectKey
+  local kinds = a + 13 - firstEffectKey
   a = kinds + lastKey + 1
 
   local held = redis.call('HMGET', LANE, 'fence', 'lease', 'done', 'seq', 'turn', 'paused', 'armed', 'position')
@@ -112,14 +114,16 @@ local function commit(k, a)
     if replay then
       redis.call('HDEL', LANE, 'crashes')
       redis.call('ZREM', REPLAYS, replay)
-      recent[#recent + 1] = replay
+      redis.call('RPUSH', RECENT, replay)
       redis.call('HSET', REPLAYED, first, position)
       if historyAgeMs > 0 then redis.call('PEXPIRE', REPLAYED, historyAgeMs) end
     else
       redis.call('HDEL', LANE, 'crashes', 'attempts', 'notbefore', 'error')
-      for _, record in ipairs(redis.call('LPOP', QUEUE, events)) do recent[#recent + 1] = record end
+      -- Moved within the store: a record that passed through here would be copied, and hashed byte by byte, and written to the log anew.
+      for _ = 1, events do redis.call('LMOVE', QUEUE, RECENT, 'LEFT', 'RIGHT') end
       done = last
     end
+    recentBytes = recentBytes + recordBytes
     local items = {}
     for i = 1, events do
       recentNumber = recentNumber + 1
@@ -203,19 +207,18 @@ if #emptied > 0 then redis.call('ZREM', HEADS, unpack(emptied)) end
 if #leased > 0 then redis.call('ZADD', RUNNING, unpack(leased)) end
 if #headed > 0 then redis.call('ZADD', HEADS, unpack(headed)) end
 if #readied > 0 then redis.call('ZADD', READY, unpack(readied)) end
-if #recent > 0 then
-  local bytes = 0
-  for _, record in ipairs(recent) do bytes = bytes + #record end
-  local length = redis.call('RPUSH', RECENT, unpack(recent))
-  redis.call('HINCRBY', TOTALS, 'recent', #recent)
-  bytes = redis.call('HINCRBY', TOTALS, 'recent-bytes', bytes)
+if recentNumber > lastRecent then
+  local committed = recentNumber - lastRecent
+  redis.call('HINCRBY', TOTALS, 'recent', committed)
+  local bytes = redis.call('HINCRBY', TOTALS, 'recent-bytes', recentBytes)
   if bytes > mostRecentBytes then
     -- The oldest go by their number and the records' average size: to look at each would cost more than to write it.
+    local length = redis.call('LLEN', RECENT)
     local gone = math.min(length, math.ceil((bytes - mostRecentBytes) * length / bytes))
     redis.call('LTRIM', RECENT, gone, -1)
     redis.call('HINCRBY', TOTALS, 'recent-bytes', -math.floor(gone * bytes / length))
   end
-  if redis.call('HINCRBY', MINUTE, 'committed', #recent) == #recent then redis.call('PEXPIRE', MINUTE, 900000) end
+  if redis.call('HINCRBY', MINUTE, 'committed', committed) == committed then redis.call('PEXPIRE', MINUTE, 900000) end
 end
 for name, amount in pairs(totals) do redis.call('HINCRBY', TOTALS, name, amount) end
 

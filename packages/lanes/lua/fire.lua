@@ -1,9 +1,9 @@
 -- Brings a timer that is due into its lane, as an event.
 --
 -- KEYS  1 timers  2 timer-events  3 ready  4 heads  5 lanes  6 log  7 totals  8 minute  9 lane  10 queue
--- ARGV  1 now in ms, '' for the server's clock  2 timer  3 lane  4 longest log, in entries
+-- ARGV  1 now in ms, '' for the server's clock  2 timer  3 lane  4 longest log, in entries  5 most events of a turn
 -- Returns {'gone'}   cancelled, replaced by a later one, or fired already: nothing was done
---         {'fired', turn to arm or 0}
+--         {'fired', turn that will come to the event, which is now ready or was so before, or 0}
 --
 -- A timer fires once: it leaves the timers in the step that gives its event a place.
 
@@ -21,4 +21,8 @@ local number, seq, turn = append(laneKey, queueKey, keys, lane, record, due, now
 redis.call('ZREM', TIMERS, timer)
 redis.call('HDEL', EVENTS, timer)
 recordAccepted(keys, { number .. ' ' .. seq }, longestLog)
+if turn == 0 and redis.call('ZSCORE', keys.ready, lane) then
+  local held = redis.call('HMGET', laneKey, 'turn', 'done')
+  if seq - (tonumber(held[2]) or 0) <= tonumber(ARGV[5]) then turn = tonumber(held[1]) end
+end
 return { 'fired', turn }

@@ -4,6 +4,7 @@ import type { RedisClient } from './connection';
 import { Gathering } from './gathering';
 import { encodeHistory, type Settled } from './history';
 import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
+import { sizeIn } from './record';
 import { pairs, Script } from './script';
 import type { AppendedEvent, Effect } from './state';
 
@@ -14,9 +15,16 @@ const scripts = {
   rescue: new Script('rescue'),
 };
 
+const FENCE_BYTES = 9;
+/** Random bytes for fences to come: to ask for many at once costs as much as for a few. */
+let drawn = Buffer.alloc(0);
+
 /** Proves that a turn still owns its lane. Random, because a counter would repeat after the store was rolled back. */
 export function newFence(): string {
-  return randomBytes(9).toString('base64url');
+  if (drawn.length === 0) drawn = randomBytes(FENCE_BYTES * 256);
+  const fence = drawn.toString('base64url', 0, FENCE_BYTES);
+  drawn = drawn.subarray(FENCE_BYTES);
+  return fence;
 }
 
 export interface Claimed {
@@ -25,7 +33,9 @@ export interface Claimed {
   /** Of the head. */
   readonly failedAttempts: number;
   readonly crashes: number;
-  readonly elements: string[];
+  readonly head: string;
+  /** Events behind the head that may be taken with it. */
+  readonly further: number;
 }
 
 export type ClaimAnswer =
@@ -65,14 +75,7 @@ interface ClaimRequest {
   readonly lane: string;
   readonly turn: number;
   readonly fence: string;
-  readonly limits: ClaimLimits;
-}
-
-export interface ClaimLimits {
   readonly leaseMs: number;
-  readonly maxEvents: number;
-  /** The head is always among the events claimed, whatever its size. */
-  readonly maxBytes: number;
 }
 
 type RawClaim =
@@ -122,15 +125,15 @@ export class LaneProtocol {
     this.#commits = new Gathering((requests) => this.#commit(requests), byBytes);
   }
 
-  claim(lane: string, turn: number, fence: string, limits: ClaimLimits): Promise<ClaimAnswer> {
-    return this.#claims.ask({ lane, turn, fence, limits });
+  claim(lane: string, turn: number, fence: string, leaseMs: number): Promise<ClaimAnswer> {
+    return this.#claims.ask({ lane, turn, fence, leaseMs });
   }
 
   commit(lane: string, request: CommitRequest): Promise<CommitAnswer> {
     return this.#commits.ask({ lane, request, bytes: bytesOf(request) });
   }
 
-  async #claim(requests: readonly ClaimRequest[]): Promise<(ClaimAnswer | Error | undefined)[]> {
+  async #claim(requests: readonly ClaimRequest[]): Promise<(ClaimAnswer | undefined)[]> {
     const keys = this.#keys;
     const answers = (await scripts.claim.run(
       this.#client,
@@ -139,46 +142,48 @@ export class LaneProtocol {
         keys.running,
         keys.retrying,
         keys.held,
+        keys.totals,
         ...requests.flatMap(({ lane }) => [keys.lane(lane), keys.queue(lane), keys.replays(lane)]),
       ],
       [
         this.#now(),
         requests.length,
         CALL_MAX_BYTES,
-        ...requests.flatMap(({ lane, turn, fence, limits }) => [lane, turn, fence, limits.leaseMs]),
+        ...requests.flatMap(({ lane, turn, fence, leaseMs }) => [lane, turn, fence, leaseMs]),
       ],
     )) as RawClaim[];
-    return await Promise.all(
-      requests.map(async (request, index): Promise<ClaimAnswer | Error | undefined> => {
-        const answer = answers[index];
-        if (answer === undefined || answer[0] === 'later') return undefined;
-        if (answer[0] === 'wait') return { status: answer[0], turnToArm: answer[1], delayMs: answer[2] };
-        if (answer[0] !== 'run' && answer[0] !== 'replay') return { status: answer[0] };
-        const [status, laneNumber, failedAttempts, crashes, head, further] = answer;
-        try {
-          const elements = further > 0 ? await this.#readOn(request, head, further) : [head];
-          return elements ? { status, laneNumber, failedAttempts, crashes, elements } : { status: 'busy' };
-        } catch (error) {
-          return error instanceof Error ? error : new Error(String(error));
-        }
-      }),
-    );
+    return requests.map((_, index): ClaimAnswer | undefined => {
+      const answer = answers[index];
+      if (answer === undefined || answer[0] === 'later') return undefined;
+      if (answer[0] === 'wait') return { status: answer[0], turnToArm: answer[1], delayMs: answer[2] };
+      if (answer[0] !== 'run' && answer[0] !== 'replay') return { status: answer[0] };
+      const [status, laneNumber, failedAttempts, crashes, head, further] = answer;
+      return { status, laneNumber, failedAttempts, crashes, head, further };
+    });
   }
 
-  /** The head and what may be taken with it, read beside the claim: a script would be slower. Undefined when the lane was lost meanwhile. */
-  async #readOn({ lane, fence, limits }: ClaimRequest, head: string, further: number): Promise<string[] | undefined> {
-    const elements = [head];
-    let bytes = sizeIn(head);
-    const most = Math.min(1 + further, limits.maxEvents);
-    for (let size = FURTHER_AT_FIRST; elements.length < most && bytes < limits.maxBytes; size = elements.length * 2) {
+  /**
+   * Events from a lane's head on, `known` being the first of them, up to a number and a size in bytes; the head is always among them.
+   * Read outside the claim: a script would be slower. Undefined when the lane was lost meanwhile.
+   */
+  async read(
+    lane: string,
+    fence: string,
+    most: { readonly events: number; readonly bytes: number },
+    known: readonly string[] = [],
+  ): Promise<string[] | undefined> {
+    if (known.length >= most.events) return [...known];
+    const elements = [...known];
+    let bytes = elements.reduce((sum, element) => sum + sizeIn(element), 0);
+    for (let size = FURTHER_AT_FIRST; elements.length < most.events && bytes < most.bytes; size = elements.length * 2) {
       const from = elements.length;
-      const read = await this.#client.lrange(this.#keys.queue(lane), from, Math.min(from + size, most) - 1);
-      const fitting = read.findIndex((element) => {
+      const read = await this.#client.lrange(this.#keys.queue(lane), from, Math.min(from + size, most.events) - 1);
+      const fitting = read.findIndex((element, index) => {
         bytes += sizeIn(element);
-        return bytes > limits.maxBytes;
+        return bytes > most.bytes && from + index > 0;
       });
       elements.push(...(fitting < 0 ? read : read.slice(0, fitting)));
-      if (read.length === 0) break;
+      if (read.length < Math.min(size, most.events - from)) break;
     }
     // Only the holder of the fence takes events away: held after the reading, the lane was held all through it.
     const held = await this.#client.hget(this.#keys.lane(lane), 'fence');
@@ -250,6 +255,7 @@ export class LaneProtocol {
       request.historyMaxAgeMs,
       followUps.length,
       settled.length,
+      settled.reduce((bytes, { event }) => bytes + event.recordBytes, 0),
       ...[...effectKeys.values()].map(({ kind }) => kind),
     );
     const replayed = request.ending === 'replay';
@@ -297,13 +303,8 @@ interface SizedCommit {
 /** About how many bytes a commit moves and writes. */
 function bytesOf({ settled, effects, followUps = [] }: CommitRequest): number {
   let bytes = 0;
-  for (const { event } of settled) bytes += EVENT_OVERHEAD_BYTES + (event.bodyToken === undefined ? event.body.length : 0);
+  for (const { event } of settled) bytes += EVENT_OVERHEAD_BYTES + event.recordBytes;
   for (const { args } of effects) for (const arg of args) bytes += String(arg).length;
   for (const { record } of followUps) bytes += record.length;
   return bytes;
-}
-
-/** Of a record `seq bytes receivedAt header`. */
-function sizeIn(element: string): number {
-  return Number(/^\d+ (\d+)/.exec(element)?.[1]);
 }

@@ -67,7 +67,14 @@ export function encodeElement(event: SequencedEvent): string {
 
 /** An event read back; `bodyToken` is set when its body is kept apart, in a key that goes when the event leaves its lane. */
 export interface StoredEvent extends SequencedEvent {
+  /** Of the stored record, without a body that is kept apart. */
+  readonly recordBytes: number;
   readonly bodyToken?: string;
+}
+
+/** Bytes of a record `seq bytes receivedAt header\nbody`, as they count towards limits. */
+export function sizeIn(element: string): number {
+  return Number(/^\d+ (\d+)/.exec(element)?.[1]);
 }
 
 /** Decodes `seq bytes receivedAt header\nbody`. Throws on a form that this version cannot read. */
@@ -86,6 +93,7 @@ export function decodeRecord(element: string): StoredEvent {
   }
   return {
     seq,
+    recordBytes: header.b === undefined ? headerAt + sizeIn(element) : element.length,
     source: header.s,
     eventId: header.i,
     topic: header.t,

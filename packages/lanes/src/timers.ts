@@ -15,13 +15,21 @@ export function timerName(lane: string, key: string): string {
 export class Timers {
   readonly #client: RedisClient;
   readonly #keys: ShardKeys;
-  readonly #arm: (turn: ArmedTurn) => void;
+  readonly #turnMaxEvents: number;
+  readonly #ready: (turn: ArmedTurn) => void;
   readonly #log: Logger;
 
-  constructor(dependencies: { client: RedisClient; keys: ShardKeys; arm: (turn: ArmedTurn) => void; log: Logger }) {
+  constructor(dependencies: {
+    client: RedisClient;
+    keys: ShardKeys;
+    turnMaxEvents: number;
+    ready: (turn: ArmedTurn) => void;
+    log: Logger;
+  }) {
     this.#client = dependencies.client;
     this.#keys = dependencies.keys;
-    this.#arm = dependencies.arm;
+    this.#turnMaxEvents = dependencies.turnMaxEvents;
+    this.#ready = dependencies.ready;
     this.#log = dependencies.log;
   }
 
@@ -34,7 +42,7 @@ export class Timers {
   async #fire(timer: string): Promise<boolean> {
     const lane = timer.slice(0, timer.indexOf('\n'));
     const keys = this.#keys;
-    const [status, turnToArm = 0] = (await fireScript.run(
+    const [status, turn = 0] = (await fireScript.run(
       this.#client,
       [
         keys.timers,
@@ -48,10 +56,10 @@ export class Timers {
         keys.lane(lane),
         keys.queue(lane),
       ],
-      ['', timer, lane, LOG_MAX_ENTRIES],
+      ['', timer, lane, LOG_MAX_ENTRIES, this.#turnMaxEvents],
     )) as ['gone' | 'fired', number?];
     if (status === 'fired') this.#log.debug({ ...parseLane(lane), timer }, 'a timer fired');
-    if (turnToArm > 0) this.#arm([lane, turnToArm]);
+    if (turn > 0) this.#ready([lane, turn]);
     return status === 'fired';
   }
 }

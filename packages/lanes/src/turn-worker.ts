@@ -45,6 +45,8 @@ export function createTurnWorker(settings: TurnWorkerSettings): TurnWorker {
 class BullTurnWorker implements TurnWorker {
   readonly #settings: TurnWorkerSettings;
   readonly #client: RedisClient;
+  /** Apart, so that a look does not wait behind the events that are read. */
+  readonly #watchClient: RedisClient;
   readonly #queueClient: RedisClient;
   readonly #arming: Arming;
   readonly #workers: Worker<TurnJob>[] = [];
@@ -56,8 +58,9 @@ class BullTurnWorker implements TurnWorker {
   constructor(settings: TurnWorkerSettings) {
     this.#settings = settings;
     this.#client = openConnection(settings.redisUrl, { kind: 'work' });
+    this.#watchClient = openConnection(settings.redisUrl, { kind: 'work' });
     this.#queueClient = openConnection(settings.redisUrl, { kind: 'queue' });
-    for (const client of [this.#client, this.#queueClient]) {
+    for (const client of [this.#client, this.#watchClient, this.#queueClient]) {
       client.on('error', (error: Error) => settings.log.debug({ err: error }, 'worker connection'));
     }
     this.#arming = new Arming({ client: this.#queueClient, prefix: settings.prefix, shards: settings.shards, log: settings.log });
@@ -96,6 +99,7 @@ class BullTurnWorker implements TurnWorker {
     for (const round of this.#rounds) round.stop();
     const disconnect = (): void => {
       closeConnection(this.#client);
+      closeConnection(this.#watchClient);
       closeConnection(this.#queueClient);
     };
     // A store that does not answer must not keep the worker: its lanes are rescued when their leases have passed.
@@ -144,16 +148,21 @@ class BullTurnWorker implements TurnWorker {
     worker.on('error', (error) => log.debug({ err: error, shard }, 'turn worker'));
     this.#workers.push(worker);
     this.#turns.push(turns);
-    const armNow = (turn: [string, number]): void => arm(turn, 0);
     const rescued = (lost: LostTurn): void => {
       if (lost === 'unarmed') observer.violated('unarmed');
       else observer.rescued(lost);
     };
-    const watch = new Watch(this.#client, keys);
+    const watch = new Watch(this.#watchClient, keys);
     // What ended a worker may do so again: it shares its job with no other lane.
     const armAlone = (turn: [string, number]): void => this.#arming.armAlone(shard, turn);
-    const rescuer = new Rescuer({ client: this.#client, keys, arm: armAlone, rescued, log });
-    const timers = new Timers({ client: this.#client, keys, arm: armNow, log });
+    const rescuer = new Rescuer({ client: this.#watchClient, keys, arm: armAlone, rescued, log });
+    const timers = new Timers({
+      client: this.#watchClient,
+      keys,
+      turnMaxEvents: this.#settings.turnMaxEvents,
+      ready: (turn) => turns.beginUrgent(turn),
+      log,
+    });
     const rounds = new Rounds(
       WATCH_ROUND_MS,
       async () => {

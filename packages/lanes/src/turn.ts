@@ -17,10 +17,11 @@ import { HandlerTimeout } from './handler-timeout';
 import type { Settled } from './history';
 import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
+import { nextLoopTurn } from './loop-turn';
 import { type Claimed, type CommitAnswer, type CommitRequest, LaneProtocol, type LostTurn, newFence } from './protocol';
-import { decodeRecord, type StoredEvent } from './record';
+import { Places, type Waiting } from './places';
+import { decodeRecord, type StoredEvent, sizeIn } from './record';
 import { retention } from './retention';
-import { Slots } from './slots';
 import { EventUnit, RunState } from './state';
 
 export interface TurnSettings {
@@ -60,6 +61,8 @@ const CRASHES_MAX = 5;
 const NEWER_VERSION_WAIT_MS = 30_000;
 /** How long a lane waits for a place in a worker that is full of slow handlers, before it goes back to where any worker may take it. */
 const PATIENCE_MS = 5_000;
+/** The same for a lane that is late already: before the watch takes it for one whose arming was lost. */
+const URGENT_PATIENCE_MS = 1_500;
 /** Bodies of the events committed last are kept for reading, up to this size in a shard. */
 const RECENT_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -76,12 +79,12 @@ interface Run {
 
 /** A lane that was claimed. */
 interface HeldLane {
+  readonly lane: string;
   readonly fence: string;
   readonly claim: Claimed;
   /** By this process's clock, from before the claim was sent: the lane is not another's before. */
   readonly leaseEnd: number;
-  /** False when the worker has no place for it: it only goes back to the queue. */
-  readonly placed: boolean;
+  readonly urgent: boolean;
 }
 
 /** A record in a form that this version does not know. */
@@ -111,7 +114,7 @@ export class TurnTaker {
   readonly #log: Logger;
   readonly #arm: (turn: ArmedTurn, delayMs: number) => void;
   readonly #leaseMs: number;
-  readonly #slots: Slots;
+  readonly #places: Places;
   readonly #underWay = new Set<Promise<void>>();
   readonly #cutOff = new AbortController();
   #cuttingOff: NodeJS.Timeout | undefined;
@@ -135,7 +138,7 @@ export class TurnTaker {
     this.#log = dependencies.log;
     this.#arm = dependencies.arm;
     this.#leaseMs = leaseMsFor(dependencies.settings.handlerTimeoutMs);
-    this.#slots = new Slots(dependencies.settings.concurrency);
+    this.#places = new Places(dependencies.settings.concurrency);
     setMaxListeners(0, this.#cutOff.signal);
   }
 
@@ -143,31 +146,59 @@ export class TurnTaker {
    * Begins a turn of a lane: resolves once the lane is claimed, or turns out to need no turn. From then on its lease watches over it: the
    * turn goes on by itself, `ended` waits for it. Rejects when the store refuses the claim.
    */
-  async begin([lane, turn]: ArmedTurn): Promise<void> {
-    const placed = await this.#slots.take(PATIENCE_MS);
-    const giveBack = (): void => {
-      if (placed) this.#slots.giveBack();
-    };
-    let running: Promise<void> | undefined;
+  begin(turn: ArmedTurn): Promise<void> {
+    return this.#under(this.#begin(turn, { patienceMs: PATIENCE_MS }));
+  }
+
+  /** Begins a turn of a lane that is late already, before those that wait here. When it cannot, the lane goes the way of all lanes. */
+  beginUrgent(turn: ArmedTurn): void {
+    void this.#under(
+      this.#begin(turn, { patienceMs: URGENT_PATIENCE_MS, urgent: true }).catch((error: unknown) => {
+        this.#log.warn({ err: error, lane: turn[0] }, 'an urgent turn could not begin; its lane goes to the queue');
+        this.#arm(turn, 0);
+      }),
+    );
+  }
+
+  async #begin([lane, turn]: ArmedTurn, waiting: Waiting): Promise<void> {
+    const { urgent = false } = waiting;
+    const entered = await this.#places.enter(waiting);
+    let claimed: HeldLane | undefined;
     try {
-      const { turnMaxEvents, turnMaxBytes } = this.#settings;
       const fence = newFence();
-      const limits = { leaseMs: this.#leaseMs, maxEvents: turnMaxEvents, maxBytes: turnMaxBytes };
       const leaseEnd = Date.now() + this.#leaseMs;
-      const claim = await this.#protocol.claim(lane, turn, fence, limits);
+      const claim = await this.#protocol.claim(lane, turn, fence, this.#leaseMs);
       if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
-      if (claim.status === 'run' || claim.status === 'replay') running = this.#run(lane, { fence, claim, leaseEnd, placed });
+      if (claim.status === 'run' || claim.status === 'replay') claimed = { lane, fence, claim, leaseEnd, urgent };
     } finally {
-      if (!running) giveBack();
+      if (entered && !claimed) this.#places.leave();
     }
-    if (!running) return;
-    const under = running
-      .catch((error: unknown) => this.#log.error({ err: error, lane }, 'a turn failed; its lane will be rescued'))
-      .finally(() => {
-        giveBack();
-        this.#underWay.delete(under);
-      });
+    if (!claimed) return;
+    const turnTaken = entered ? this.#takePlace(claimed, waiting) : this.#run(claimed, undefined);
+    void this.#under(
+      turnTaken.catch((error: unknown) => this.#log.error({ err: error, lane }, 'a turn failed; its lane will be rescued')),
+    );
+  }
+
+  async #takePlace(claimed: HeldLane, waiting: Waiting): Promise<void> {
+    const placed = await this.#places.take(waiting);
+    let given = !placed;
+    const giveBack = (): void => {
+      if (!given) this.#places.giveBack();
+      given = true;
+    };
+    try {
+      await this.#run(claimed, placed ? giveBack : undefined);
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Lets `ended` wait for it. */
+  #under(done: Promise<void>): Promise<void> {
+    const under = done.finally(() => this.#underWay.delete(under));
     this.#underWay.add(under);
+    return under;
   }
 
   /**
@@ -176,33 +207,41 @@ export class TurnTaker {
    */
   stop(graceMs: number): void {
     this.#stopping = true;
-    this.#slots.open();
+    this.#places.open();
     this.#cuttingOff = setTimeout(() => this.#cutOff.abort(), graceMs);
   }
 
   /** Resolves when no turn is under way, after a `stop`. */
   async ended(): Promise<void> {
-    await Promise.all(this.#underWay);
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     clearTimeout(this.#cuttingOff);
   }
 
-  /** Decides and commits what was claimed. Rejects only when the store refuses a step for a reason of its own. */
-  async #run(lane: string, { fence, claim, placed, ...held }: HeldLane): Promise<void> {
+  /**
+   * Decides and commits what was claimed. Rejects only when the store refuses a step for a reason of its own.
+   *
+   * @param giveBack to be called when the place is not needed any more; undefined when there is none: the lane only goes back to the queue.
+   */
+  async #run({ lane, fence, claim, urgent, ...held }: HeldLane, giveBack: (() => void) | undefined): Promise<void> {
     let { leaseEnd } = held;
+    const replay = claim.status === 'replay';
+    const budget = { events: this.#settings.turnMaxEvents, bytes: this.#settings.turnMaxBytes };
+    const most = { ...budget, events: Math.min(budget.events, 1 + claim.further) };
+    const elements = giveBack ? await this.#protocol.read(lane, fence, most, [claim.head]) : [claim.head];
+    if (!elements) return;
+    if (!urgent) await nextLoopTurn();
+
     // The wait for the claim is not the merchant's time: counted in, a busy worker would end every turn after its first event.
     const until = Date.now() + TURN_BUDGET_MS;
-    // A lane without a place goes back to the queue. One that was long in coming may be another's by the time its handler acts outside.
-    const stopFirst = (): boolean => !placed || this.#stopping || Date.now() + this.#settings.handlerTimeoutMs > leaseEnd;
+    // One that was long in coming may be another's by the time its handler acts outside.
+    const stopFirst = (): boolean => !giveBack || this.#stopping || Date.now() + this.#settings.handlerTimeoutMs > leaseEnd;
     const over = (): boolean => Date.now() >= until || stopFirst();
-    const replay = claim.status === 'replay';
-
-    const { events, unreadable } = await this.#decode(lane, claim.elements);
+    let { events, unreadable } = await this.#decode(lane, elements, budget);
     let failedAttempts = replay ? 0 : claim.failedAttempts;
-    if (unreadable && events.length === 0) return await this.#leave(lane, fence, unreadable, failedAttempts);
     let from = 0;
     for (;;) {
       const head = events[from];
-      if (!head) return;
+      if (!head) return unreadable && (await this.#leave(lane, fence, unreadable, failedAttempts));
       const state = new RunState(this.#client, this.#keys, lane);
       const run =
         claim.crashes >= CRASHES_MAX
@@ -216,27 +255,45 @@ export class TurnTaker {
             });
       from += run.settled.length;
       failedAttempts = 0;
-      const goesOn = run.settled.length > 0 && from < events.length && !over();
+      // What arrived meanwhile is taken too while the budget lasts: the way through the queue would be longer.
+      const readsOn = from === events.length && !unreadable && claim.crashes === 0 && budget.events > 0 && budget.bytes > 0;
+      const goesOn = run.settled.length > 0 && (from < events.length || readsOn) && !over();
 
       if (run.settled.length > 0 || !run.failed) {
         const ending = replay && run.settled.length > 0 ? 'replay' : goesOn || run.failed ? 'keep' : 'yield';
         const renewed = Date.now() + this.#leaseMs;
+        if (ending !== 'keep') giveBack?.();
         const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, ending);
-        if ('turnToArm' in answer && answer.turnToArm > 0) this.#arm([lane, answer.turnToArm], 0);
+        if ('turnToArm' in answer && answer.turnToArm > 0) {
+          // What is urgent and has not had its number of events is not sent to the end of the queue for the time that it took.
+          if (urgent && giveBack && budget.events > 0 && !this.#stopping) this.beginUrgent([lane, answer.turnToArm]);
+          else this.#arm([lane, answer.turnToArm], 0);
+        }
         if (answer.status !== 'kept') return;
         leaseEnd = renewed;
       }
       if (run.failed) return await this.#fail(lane, fence, run.failed);
+      if (from < events.length) continue;
+      const arrived = await this.#protocol.read(lane, fence, budget);
+      if (!arrived) return;
+      ({ events, unreadable } = await this.#decode(lane, arrived, budget));
+      from = 0;
     }
   }
 
-  /** The events up to the first that this version cannot read. */
-  async #decode(lane: string, elements: readonly string[]): Promise<{ events: StoredEvent[]; unreadable?: Unreadable }> {
+  /** The events up to the first that this version cannot read; takes them from the turn's budget. */
+  async #decode(
+    lane: string,
+    elements: readonly string[],
+    budget: { events: number; bytes: number },
+  ): Promise<{ events: StoredEvent[]; unreadable?: Unreadable | undefined }> {
     const decoded: StoredEvent[] = [];
     let unreadable: Unreadable | undefined;
     for (const element of elements) {
       try {
         decoded.push(decodeRecord(element));
+        budget.events -= 1;
+        budget.bytes -= sizeIn(element);
       } catch (error) {
         unreadable = { seq: Number.parseInt(element, 10), message: failureOf(error).message };
         break;
@@ -258,7 +315,7 @@ export class TurnTaker {
         this.#log.error({ lane, seq: event.seq, after: before.seq }, 'a lane holds events out of order');
       }
     }
-    return { events, ...(unreadable && { unreadable }) };
+    return { events, unreadable };
   }
 
   /** A newer version of Syncline wrote the head: it waits, uncounted and untouched, for a worker of that version. */
@@ -300,6 +357,8 @@ export class TurnTaker {
     const { retry, failurePolicy, turnMaxBytes } = this.#settings;
     const settled: Settled[] = [];
     for (const [index, { event, plan }] of run.entries()) {
+      const loopTurn = index === 0 ? undefined : nextLoopTurn();
+      if (loopTurn) await loopTurn;
       if (index === 0 ? stopFirst() : over() || state.effectBytes >= turnMaxBytes) break;
       const attempt = index === 0 ? failedAttempts + 1 : 1;
       const result = await this.#attempt(event, plan, attempt, replay, state, timeout);

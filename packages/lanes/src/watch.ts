@@ -5,7 +5,7 @@ import { pairs, Script } from './script';
 const watchScript = new Script('watch');
 
 /** Between two rounds: a timer is about this late at most, and so long is a lost turn not seen. */
-export const WATCH_ROUND_MS = 500;
+export const WATCH_ROUND_MS = 250;
 /** How long an arming may be on its way before the queue counts as having passed it. */
 export const ARMING_GRACE_MS = 2_000;
 const MOST_A_ROUND = 500;

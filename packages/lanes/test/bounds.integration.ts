@@ -4,7 +4,7 @@ import { createInspector, type Inspector } from '../src/inspector';
 import { ShardKeys } from '../src/keys';
 import { LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord } from '../src/record';
-import { deciderOf, Engine, request, silent } from './harness';
+import { deciderOf, Engine, request, silent, claimAndRead } from './harness';
 
 const lane = 'violet:1';
 
@@ -80,7 +80,7 @@ test('history keeps no event that is older than its age, and an event that has l
   const limits = { leaseMs: 10_000, maxEvents: 1, maxBytes: 1_000_000 };
   for (let turn = 1; turn <= 2; turn++) {
     const fence = newFence();
-    const claim = await protocol.claim(lane, turn, fence, limits);
+    const claim = await claimAndRead(protocol, lane, turn, fence, limits);
     const [element = ''] = claim.status === 'run' ? claim.elements : [];
     const event = decodeRecord(element);
     await protocol.commit(lane, {

@@ -1,6 +1,7 @@
 // A process of the engine that a test can kill or freeze. It runs what was built.
 //   node child.cjs accept-and-die <url> <prefix> <request as JSON>   ends itself between the append and the arming
-//   node child.cjs work <url> <prefix> <ms a handler takes>          says "decided <event id>" when a handler begins
+//   node child.cjs work <url> <prefix> <ms a handler takes>          says "decided <event id>" when a handler begins;
+//                                                                    an event of the topic POISON ends the process
 const { createAcceptor, createTurnWorker } = require('../dist/index.js');
 
 const [, , role, redisUrl, prefix, argument] = process.argv;
@@ -41,6 +42,7 @@ if (role === 'accept-and-die') {
         external: false,
         reads: [],
         run: async (unit) => {
+          if (event.topic === 'POISON') process.kill(process.pid, 'SIGKILL');
           console.log(`decided ${event.eventId}`);
           unit.put('offers', event.eventId, { by: process.pid });
           await new Promise((resolve) => setTimeout(resolve, Number(argument)));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
 import { ShardKeys } from '../src/keys';
 import { LaneProtocol, newFence } from '../src/protocol';
-import { deciderOf, Engine, request } from './harness';
+import { deciderOf, Engine, request, claimAndRead } from './harness';
 
 let redis: TestRedis;
 let engine: Engine;
@@ -71,7 +71,11 @@ test('an event that ends every worker is tried alone after two crashes, and is a
   const claimed: number[] = [];
   let turn = 1;
   for (let crash = 0; crash < 5; crash++) {
-    const claim = await protocol.claim('violet:1', turn, newFence(), { leaseMs: 10_000, maxEvents: 10, maxBytes: 1_000_000 });
+    const claim = await claimAndRead(protocol, 'violet:1', turn, newFence(), {
+      leaseMs: 10_000,
+      maxEvents: 10,
+      maxBytes: 1_000_000,
+    });
     if (claim.status !== 'run') throw new Error(`Expected a run, got ${claim.status}`);
     claimed.push(claim.elements.length);
     now += 10_001;
@@ -90,6 +94,67 @@ test('an event that ends every worker is tried alone after two crashes, and is a
   expect(decided).toEqual(requests.slice(1).map(({ event }) => event.eventId));
   const [letter = ''] = await client.hvals(keys.dead);
   expect(JSON.parse(letter)).toMatchObject({ reason: 'crashed', attempts: 5, eventId: requests[0]?.event.eventId });
+});
+
+test('an event that ends every worker takes no event of another lane with it', async () => {
+  const acceptor = engine.acceptor();
+  const poison = request('poison', { topic: 'POISON' });
+  const innocent = Array.from({ length: 40 }, (_, index) => request(`innocent-${index}`));
+  await Promise.all([poison, ...innocent].map((one) => acceptor.accept(one)));
+  await acceptor.stop(1_000);
+  const client = engine.redis();
+  const keys = new ShardKeys(engine.prefix, 0);
+  let ended = 0;
+  // What is let out of a lease by hand here would take ten seconds each time.
+  const expireLeases = async (): Promise<void> => {
+    for (const lane of await client.zrange(keys.running, '0', '-1')) {
+      await client.hset(keys.lane(lane), 'lease', '1');
+      await client.zadd(keys.running, '1', lane);
+    }
+  };
+  while ((await client.hlen(keys.dead)) === 0) {
+    expect(ended).toBeLessThan(10);
+    await expireLeases();
+    const worker = start('work', '50');
+    await Promise.race([
+      worker.exited.then(() => ended++),
+      waitFor(async () => (await client.hlen(keys.dead)) > 0, { timeoutMs: 30_000 }),
+    ]);
+  }
+  expect(ended).toBe(5);
+  await waitFor(async () => Number(await client.hget(keys.totals, 'processed')) === innocent.length, { timeoutMs: 30_000 });
+  const letters = (await client.hvals(keys.dead)).map((letter) => JSON.parse(letter) as { eventId: string; reason: string });
+  expect(letters).toMatchObject([{ eventId: poison.event.eventId, reason: 'crashed' }]);
+}, 90_000);
+
+test('of lanes that crashed twice one is let in at a time, and the others wait without losing an attempt', async () => {
+  const acceptor = engine.acceptor();
+  const [first, second, third] = ['violet:1', 'violet:2', 'violet:3'] as const;
+  for (const merchant of ['1', '2', '3']) await acceptor.accept(request(merchant));
+  const client = engine.redis();
+  const keys = new ShardKeys(engine.prefix, 0);
+  let now = Date.now();
+  const protocol = new LaneProtocol(client, keys, () => String(now));
+  for (const lane of [first, second]) await client.hset(keys.lane(lane), 'crashes', 2);
+
+  const claims = await Promise.all([first, second, third].map((lane) => protocol.claim(lane, 1, `fence of ${lane}`, 10_000)));
+  expect(claims).toMatchObject([
+    { status: 'run', crashes: 2, further: 0 },
+    { status: 'wait', turnToArm: 2, delayMs: 1_000 },
+    { status: 'run', crashes: 0 },
+  ]);
+  now += 1_000;
+  expect(await protocol.claim(second, 2, 'another fence', 10_000)).toMatchObject({ status: 'wait', turnToArm: 3 });
+  // The one that is let in ends its worker; nobody rescues it before the other comes again.
+  now += 10_000;
+  expect(await protocol.claim(second, 3, 'another fence', 10_000)).toMatchObject({
+    status: 'run',
+    crashes: 2,
+    failedAttempts: 0,
+  });
+  expect(await protocol.rescue(first, 0)).toMatchObject({ status: 'rescued', lost: 'lease' });
+  expect(await protocol.claim(first, 2, 'a third fence', 10_000)).toMatchObject({ status: 'wait', turnToArm: 3 });
+  expect(await client.hget(keys.lane(first), 'crashes')).toBe('3');
 });
 
 test('a worker that was frozen past its lease and wakes commits nothing', async () => {

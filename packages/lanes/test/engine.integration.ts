@@ -396,6 +396,22 @@ test('a lane that crashed twice runs alone, one event at a time', async () => {
   expect(committedBefore).toEqual([0, 1, 1]);
 });
 
+test('a turn takes what arrives while it runs, up to its number of events', async () => {
+  const acceptor = engine.acceptor();
+  const lane = new ShardKeys(engine.prefix, 0).lane('violet:1');
+  const turns: (string | null)[] = [];
+  await acceptor.accept(request('1'));
+  const worker = await engine.worker(
+    deciderOf(async (event) => {
+      turns.push(await engine.redis().hget(lane, 'turn'));
+      if (event.seq < 5) await acceptor.accept(request('1'));
+    }),
+    { turnMaxEvents: 3 },
+  );
+  await waitFor(() => worker.counts.commits.length === 5);
+  expect(turns).toEqual(['1', '1', '1', '2', '2']);
+});
+
 test('a minute of backlog behind slow handlers makes no rescues: what waits in the queue is not lost', async () => {
   const LANES = 60;
   const acceptor = engine.acceptor();
@@ -439,8 +455,8 @@ test('lanes that a busy worker has not begun stay in the queue or go back to it,
   );
   await waitFor(() => begun.length === 20);
   const waiting = await engine.redis().llen(`${new ShardKeys(engine.prefix, 0).base}:turns:wait`);
-  // Jobs are of at most 32 lanes, and a worker holds eight or nine of them.
-  expect(waiting).toBeGreaterThanOrEqual(Math.floor(lanes / 32) - 9);
+  // Jobs are of at most 32 lanes; a worker holds eight or nine of them, and has claimed four lanes for each of its places.
+  expect(waiting).toBeGreaterThanOrEqual(Math.floor((lanes - 20 - 80) / 32) - 9);
 
   const free = await engine.worker(deciderOf(() => undefined));
   await waitFor(() => free.counts.commits.length === lanes - 20, { timeoutMs: 40_000 });

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { type AcceptRequest, type AcceptorSettings, createAcceptor } from '../src/acceptor';
 import { closeConnection, openConnection } from '../src/connection';
 import type { Logger } from '../src/logger';
-import type { CommitRequest } from '../src/protocol';
+import type { CommitRequest, LaneProtocol } from '../src/protocol';
 import type { StoredEvent } from '../src/record';
 import type { TurnObserver, Violation } from '../src/turn';
 import { createTurnWorker, type TurnWorkerSettings } from '../src/turn-worker';
@@ -78,6 +78,22 @@ export function request(
     },
     aliases,
   };
+}
+
+export interface ClaimLimits {
+  readonly leaseMs: number;
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
+/** Claims a lane and reads what may be taken with its head, as a turn does; `busy` when it was lost between the two. */
+export async function claimAndRead(protocol: LaneProtocol, lane: string, turn: number, fence: string, limits: ClaimLimits) {
+  const claim = await protocol.claim(lane, turn, fence, limits.leaseMs);
+  if (!('head' in claim)) return claim;
+  const { head, further, ...rest } = claim;
+  const most = { events: Math.min(1 + further, limits.maxEvents), bytes: limits.maxBytes };
+  const elements = await protocol.read(lane, fence, most, [head]);
+  return elements ? { ...rest, elements } : { status: 'busy' as const };
 }
 
 /** A commit of these events, the first of their lane, as processed. */

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { ShardKeys } from '../src/keys';
 import { LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord } from '../src/record';
-import { commitOf, Engine, request } from './harness';
+import { commitOf, Engine, request, claimAndRead } from './harness';
 
 const lane = 'violet:1';
 const limits = { leaseMs: 10_000, maxEvents: 10, maxBytes: 1_000_000 };
@@ -32,7 +32,7 @@ async function accepted(events: number): Promise<void> {
 }
 
 async function claimed(turn: number, fence: string) {
-  const claim = await protocol.claim(lane, turn, fence, limits);
+  const claim = await claimAndRead(protocol, lane, turn, fence, limits);
   if (claim.status !== 'run') throw new Error(`Expected a run, got ${claim.status}`);
   return { ...claim, events: claim.elements.map(decodeRecord) };
 }
@@ -40,7 +40,7 @@ async function claimed(turn: number, fence: string) {
 test('a lane has one owner: while a lease lives, another claim finds it busy', async () => {
   await accepted(1);
   await claimed(1, newFence());
-  expect(await protocol.claim(lane, 1, newFence(), limits)).toEqual({ status: 'busy' });
+  expect(await claimAndRead(protocol, lane, 1, newFence(), limits)).toEqual({ status: 'busy' });
 });
 
 test('a claim of a turn that is over is stale', async () => {
@@ -48,7 +48,7 @@ test('a claim of a turn that is over is stale', async () => {
   const fence = newFence();
   const { events } = await claimed(1, fence);
   expect(await protocol.commit(lane, commitOf(events.slice(0, 1), fence))).toEqual({ status: 'yielded', turnToArm: 2 });
-  expect(await protocol.claim(lane, 1, newFence(), limits)).toEqual({ status: 'stale' });
+  expect(await claimAndRead(protocol, lane, 1, newFence(), limits)).toEqual({ status: 'stale' });
   expect((await claimed(2, newFence())).events.map(({ seq }) => seq)).toEqual([2]);
 });
 
@@ -99,10 +99,10 @@ test('a head that may not be attempted yet is armed again for its time, and is n
   const fence = newFence();
   await claimed(1, fence);
   await protocol.fail(lane, { fence, seq: 1, attempt: 1, mode: 'retry', delayMs: 500, error: 'no' });
-  expect(await protocol.claim(lane, 2, newFence(), limits)).toEqual({ status: 'wait', turnToArm: 3, delayMs: 500 });
+  expect(await claimAndRead(protocol, lane, 2, newFence(), limits)).toEqual({ status: 'wait', turnToArm: 3, delayMs: 500 });
   expect(await protocol.rescue(lane, now + 1)).toEqual({ status: 'well' });
   now += 500;
-  expect(await protocol.claim(lane, 2, newFence(), limits)).toEqual({ status: 'stale' });
+  expect(await claimAndRead(protocol, lane, 2, newFence(), limits)).toEqual({ status: 'stale' });
   expect((await claimed(3, newFence())).failedAttempts).toBe(1);
 });
 
@@ -139,7 +139,7 @@ test('a replay that comes while its lane runs gets a turn when the run ends', as
   await engine.redis().zadd(keys.replays(lane), 1, elements[0] ?? '');
   expect(await protocol.commit(lane, commitOf(events, fence))).toEqual({ status: 'yielded', turnToArm: 2 });
   const next = newFence();
-  expect(await protocol.claim(lane, 2, next, limits)).toMatchObject({ status: 'replay', elements });
+  expect(await claimAndRead(protocol, lane, 2, next, limits)).toMatchObject({ status: 'replay', elements });
   expect(await protocol.commit(lane, commitOf(events, next, { ending: 'replay' }))).toEqual({ status: 'idle' });
 });
 
@@ -191,15 +191,15 @@ test('a lane whose arming was lost is rescued once the queue is past it, and not
 test('a claim takes no more than its events and bytes, but always one event', async () => {
   const acceptor = engine.acceptor();
   for (let index = 0; index < 40; index++) await acceptor.accept(request('1', { body: 'x'.repeat(1_000) }));
-  const byCount = await protocol.claim(lane, 1, newFence(), { ...limits, maxEvents: 33 });
+  const byCount = await claimAndRead(protocol, lane, 1, newFence(), { ...limits, maxEvents: 33 });
   expect(byCount).toMatchObject({ status: 'run', elements: { length: 33 } });
   now += 10_001;
   await protocol.rescue(lane, now);
-  const byBytes = await protocol.claim(lane, 2, newFence(), { ...limits, maxEvents: 40, maxBytes: 5_000 });
+  const byBytes = await claimAndRead(protocol, lane, 2, newFence(), { ...limits, maxEvents: 40, maxBytes: 5_000 });
   expect(byBytes).toMatchObject({ status: 'run', elements: { length: 4 } });
   now += 10_001;
   await protocol.rescue(lane, now);
-  expect(await protocol.claim(lane, 3, newFence(), { ...limits, maxBytes: 1 })).toMatchObject({
+  expect(await claimAndRead(protocol, lane, 3, newFence(), { ...limits, maxBytes: 1 })).toMatchObject({
     status: 'run',
     elements: { length: 1 },
   });

@@ -11,7 +11,7 @@ import { Script } from '../src/script';
 import { ShardAcceptor } from '../src/shard-acceptor';
 import { EventUnit, RunState } from '../src/state';
 import { timerName } from '../src/timers';
-import { request, silent } from './harness';
+import { request, silent, claimAndRead } from './harness';
 import { type Answer, deadLetterName, type Limits, type ShardSnapshot, type Wish } from './model';
 
 const scripts = {
@@ -117,7 +117,7 @@ export class ShardUnderTest {
 
   async claim(lane: string, turn: number, fence: string, maxEvents: number): Promise<{ answer: Answer; run?: Run }> {
     const limits = { leaseMs: this.#limits.leaseMs, maxEvents, maxBytes: 1_000_000 };
-    const claim = await this.protocol.claim(lane, turn, fence, limits);
+    const claim = await claimAndRead(this.protocol, lane, turn, fence, limits);
     if (claim.status === 'wait') return { answer: [claim.status, claim.turnToArm] };
     if (claim.status !== 'run' && claim.status !== 'replay') return { answer: [claim.status] };
     const { status: kind, elements, ...rest } = claim;

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { ShardKeys } from '../src/keys';
 import { LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord, encodeRecord } from '../src/record';
-import { commitOf, Engine, request } from './harness';
+import { commitOf, Engine, request, claimAndRead } from './harness';
 
 const limits = { leaseMs: 10_000, maxEvents: 100, maxBytes: 512 * 1024 };
 
@@ -35,7 +35,7 @@ async function accepted(lanes: readonly string[], body = '{}'): Promise<void> {
 }
 
 async function claimed(lane: string, fence: string) {
-  const claim = await protocol.claim(lane, 1, fence, limits);
+  const claim = await claimAndRead(protocol, lane, 1, fence, limits);
   if (claim.status !== 'run') throw new Error(`Expected a run, got ${claim.status}`);
   return claim.elements.map(decodeRecord);
 }
@@ -50,7 +50,7 @@ test('lanes that are claimed and committed at once share calls, and each gets it
   await accepted(lanes);
   const fences = lanes.map(newFence);
   // The first call teaches the script to the server.
-  await protocol.claim('violet:unknown', 1, newFence(), limits);
+  await claimAndRead(protocol, 'violet:unknown', 1, newFence(), limits);
   await protocol.commit('violet:unknown', commitOf([], newFence()));
 
   let before = await scriptCalls();
@@ -73,7 +73,7 @@ test('lanes that are claimed and committed at once share calls, and each gets it
 test('a lane that is asked for twice at once has one owner', async () => {
   const [lane = ''] = lanesTo(1);
   await accepted([lane]);
-  const claims = await Promise.all([newFence(), newFence()].map((fence) => protocol.claim(lane, 1, fence, limits)));
+  const claims = await Promise.all([newFence(), newFence()].map((fence) => claimAndRead(protocol, lane, 1, fence, limits)));
   expect(claims.map(({ status }) => status)).toEqual(['run', 'busy']);
 });
 
@@ -95,7 +95,7 @@ test('a claim that was lost before the rest of its events was read takes none of
       },
     },
   }) as Redis;
-  expect(await new LaneProtocol(losing, keys).claim(lane, 1, newFence(), limits)).toEqual({ status: 'busy' });
+  expect(await claimAndRead(new LaneProtocol(losing, keys), lane, 1, newFence(), limits)).toEqual({ status: 'busy' });
 });
 
 test('a claim whose further events cannot be read fails alone', async () => {
@@ -108,7 +108,9 @@ test('a claim whose further events cannot be read fails alone', async () => {
     },
   }) as Redis;
   const breaking = new LaneProtocol(broken, keys);
-  const claims = await Promise.allSettled([first, unreadable, last].map((lane) => breaking.claim(lane, 1, newFence(), limits)));
+  const claims = await Promise.allSettled(
+    [first, unreadable, last].map((lane) => claimAndRead(breaking, lane, 1, newFence(), limits)),
+  );
   expect(claims).toMatchObject([
     { value: { status: 'run', elements: { length: 2 } } },
     { reason: { message: 'cut off' } },
@@ -161,7 +163,7 @@ test.each(['before', 'after'])(
     expect(await client.zscore(keys.heads, to)).toBe('5');
     expect(await client.zscore(keys.ready, to)).not.toBeNull();
     expect(await client.zscore(keys.running, to)).toBeNull();
-    expect(await protocol.claim(to, 2, newFence(), limits)).toMatchObject({
+    expect(await claimAndRead(protocol, to, 2, newFence(), limits)).toMatchObject({
       status: 'run',
       elements: [record].map((one) => `2 ${one}`),
     });
