@@ -58,12 +58,12 @@ test('timers that come due before, while and after Redis is killed fire once eac
 }, 90_000);
 
 test('the lane of a timer that fires comes before those that wait for their next turn, and the timers after it too', async () => {
-  const LANES = 200;
-  const FLOOD = LANES * 60;
+  const MERCHANTS = 200;
+  const FLOOD = MERCHANTS * 60;
   const acceptor = engine.acceptor();
   await acceptor.accept(request('timed'));
   for (let sent = 0; sent < FLOOD; sent += 2_000) {
-    await Promise.all(Array.from({ length: 2_000 }, (_, index) => acceptor.accept(request(`flood-${index % LANES}`))));
+    await Promise.all(Array.from({ length: 2_000 }, (_, index) => acceptor.accept(request(`flood-${index % MERCHANTS}`))));
   }
   let floodedWhenFired = 0;
   let flooded = 0;
