@@ -169,6 +169,7 @@ class ServerNode implements RedisNode {
       hz: '100',
       'maxmemory-policy': 'noeviction',
       'auto-aof-rewrite-min-size': '256mb',
+      'list-max-ziplist-size': '-4',
       ...this.#settings.options,
     };
     return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);

@@ -140,6 +140,8 @@ function serverArguments({ directory, appendfsync = 'always' }: RedisServerSetti
     'maxmemory-policy': 'noeviction',
     // A rewrite under load costs latency; local data sets rarely reach this size.
     'auto-aof-rewrite-min-size': '256mb',
+    // Nodes of 32 KB for lists, under the name that 6.2 knows: of 8 KB, events of 1 KB leave up to an eighth unused.
+    'list-max-ziplist-size': '-4',
   };
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
 }
