@@ -98,6 +98,11 @@ export class ShardKeys {
     return `${this.base}:state:${collection}:${lane}`;
   }
 
+  /** Sorted set: documents of a merchant that were removed, by the seq that removed them, as far back as its history goes. */
+  removed(lane: string): string {
+    return `${this.base}:removed:${lane}`;
+  }
+
   /** String: a body too large to travel with its record. */
   body(token: string): string {
     return `${this.base}:body:${token}`;

@@ -92,6 +92,7 @@ const KINDS = {
   HDEL: 'hash',
   ZADD: 'zset',
   ZREM: 'zset',
+  ZREMRANGEBYRANK: 'zset',
   SET: ANY_KIND,
   UNLINK: ANY_KIND,
   PEXPIRE: ANY_KIND,

@@ -26,7 +26,7 @@ export function decodeDocument(stored: string): unknown {
 
 /** One write to Redis that a commit makes. */
 export interface Effect {
-  readonly command: 'SET' | 'HSET' | 'HDEL' | 'ZADD' | 'ZREM' | 'UNLINK' | 'PEXPIRE';
+  readonly command: 'SET' | 'HSET' | 'HDEL' | 'ZADD' | 'ZREM' | 'ZREMRANGEBYRANK' | 'UNLINK' | 'PEXPIRE';
   readonly key: string;
   readonly args: readonly (string | number)[];
 }
@@ -58,6 +58,8 @@ export class RunState {
   readonly #bodies: Effect[] = [];
   /** What the run writes: the stored form, or undefined to remove. */
   readonly #written = new Map<string, Map<string, string | undefined>>();
+  /** What the run removes, and the seq that does. */
+  readonly #removed = new Map<string, number>();
   #effectBytes = 0;
 
   constructor(client: RedisClient, keys: ShardKeys, lane: string) {
@@ -100,12 +102,18 @@ export class RunState {
     return ids;
   }
 
-  /** Whether one of these documents was written by an event after this one: a replay must not undo that. */
+  /** Whether one of these documents was written or removed by an event after this one: a replay must not undo that. */
   async holdsNewer(seq: number, refs: Iterable<DocumentRef>): Promise<boolean> {
-    const stored = await Promise.all(
-      [...refs].map(({ collection, id }) => this.#client.hget(this.#keys.documents(this.#lane, collection), id)),
+    const changedAt = await Promise.all(
+      [...refs].map(async ({ collection, id }) => {
+        const [stored, removedAt] = await Promise.all([
+          this.#client.hget(this.#keys.documents(this.#lane, collection), id),
+          this.#client.zscore(this.#keys.removed(this.#lane), nameOf(collection, id)),
+        ]);
+        return Math.max(Number.parseInt(stored ?? '0', 10), Number(removedAt ?? 0));
+      }),
     );
-    return stored.some((document) => document !== null && Number.parseInt(document, 10) > seq);
+    return changedAt.some((at) => at > seq);
   }
 
   /** Takes over the effects of an event that was decided. */
@@ -129,6 +137,7 @@ export class RunState {
       this.#effectBytes += id.length + (json?.length ?? 0);
       entry(this.#known, collection, () => new Map<string, string | undefined>()).set(id, json);
       const stored = json === undefined ? undefined : encodeDocument(seq, json);
+      if (json === undefined) this.#removed.set(nameOf(collection, id), seq);
       entry(this.#written, collection, () => new Map<string, string | undefined>()).set(id, stored);
     }
   }
@@ -138,8 +147,8 @@ export class RunState {
     return this.#appended;
   }
 
-  /** The run's effects, ready for the commit step. */
-  effects(): Effect[] {
+  /** The run's effects, ready for the commit step. What is removed is remembered like history: so many, and so long in ms. */
+  effects({ historyMaxItems, historyMaxAgeMs }: { historyMaxItems: number; historyMaxAgeMs: number }): Effect[] {
     const effects: Effect[] = [...this.#bodies];
     const { timers, timerEvents } = this.#keys;
     for (const [key, timer] of this.#timers) {
@@ -163,6 +172,13 @@ export class RunState {
       }
       for (const args of chunks(puts)) effects.push({ command: 'HSET', key, args });
       for (const args of chunks(deletes)) effects.push({ command: 'HDEL', key, args });
+    }
+    if (this.#removed.size > 0) {
+      const key = this.#keys.removed(this.#lane);
+      const removals = [...this.#removed].flatMap(([name, seq]) => [seq, name]);
+      for (const args of chunks(removals)) effects.push({ command: 'ZADD', key, args });
+      effects.push({ command: 'ZREMRANGEBYRANK', key, args: [0, -historyMaxItems - 1] });
+      if (historyMaxAgeMs > 0) effects.push({ command: 'PEXPIRE', key, args: [historyMaxAgeMs] });
     }
     return effects;
   }

@@ -446,7 +446,7 @@ export class TurnTaker {
     const { historyMaxItems, historyMaxAgeMs } = this.#settings;
     const now = Date.now();
     const kept = retention({ keys: this.#keys, shard: this.#shard, laneNumber, settled, now, historyMaxAgeMs });
-    const effects = [...state.effects(), ...kept];
+    const effects = [...state.effects({ historyMaxItems, historyMaxAgeMs }), ...kept];
     const answer = await this.#protocol.commit(lane, {
       fence,
       firstSeq,

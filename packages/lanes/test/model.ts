@@ -34,6 +34,9 @@ export interface Limits {
 }
 
 const CRASHES_BEFORE_ALONE = 2;
+const ALONE_WAIT_MS = 1_000;
+/** Waiting events that a turn of a timer's lane may come to. */
+export const TURN_MAX_EVENTS = 2;
 
 export class LaneModel {
   /** Given out last, committed last. */
@@ -114,6 +117,8 @@ export class ShardModel {
   readonly lanes = new Map<string, LaneModel>();
   /** Every id accepted, with the event that it stands for and when it was remembered. */
   readonly remembered = new Map<string, { lane: string; seq: number; at: number }>();
+  /** Of the lanes that crashed twice, the one that was let in last. */
+  alone: string | undefined;
   /** By lane and seq. */
   readonly deadLetters = new Map<string, { lane: string; event: ModelEvent }>();
 
@@ -168,6 +173,14 @@ export class ShardModel {
     if (!replay && lane.notBefore !== undefined && lane.notBefore > now)
       return { answer: ['wait', lane.retryAt(lane.notBefore)] };
     if (anothers) lane.crashes++;
+    if (lane.crashes >= CRASHES_BEFORE_ALONE) {
+      const other = this.alone === undefined || this.alone === name ? undefined : this.lane(this.alone);
+      if (other?.isOwned(now)) {
+        lane.notBefore = now + ALONE_WAIT_MS;
+        return { answer: ['wait', lane.retryAt(lane.notBefore)] };
+      }
+      this.alone = name;
+    }
     lane.own(fence, now + limits.leaseMs);
     const alone = lane.crashes >= CRASHES_BEFORE_ALONE;
     return {
@@ -327,10 +340,13 @@ export class ShardModel {
   }
 
   fire(name: string, key: string): Answer {
-    const timer = this.lane(name).timers.get(key);
+    const lane = this.lane(name);
+    const timer = lane.timers.get(key);
     if (!timer || timer.dueAt > this.now) return ['gone'];
-    this.lane(name).timers.delete(key);
-    return ['fired', this.append(name, timer.eventId, timer.wish)];
+    lane.timers.delete(key);
+    const turn = this.append(name, timer.eventId, timer.wish);
+    const comesToIt = lane.waits?.for === 'turn' && lane.seq - lane.done <= TURN_MAX_EVENTS;
+    return ['fired', comesToIt ? lane.turn : turn];
   }
 
   /** Where an accepted event stands; undefined once it has left the bounded history. */

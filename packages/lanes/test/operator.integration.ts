@@ -267,6 +267,41 @@ test('a replay that meets a newer state is superseded and changes nothing', asyn
   expect(await inspector.document('violet:1', 'offers', 'same')).toEqual({ by: 2 });
 });
 
+test('a replay does not bring back what was removed meanwhile, as far back as history goes', async () => {
+  const acceptor = engine.acceptor();
+  await acceptor.accept(request('1'));
+  await acceptor.accept(request('1', { topic: 'PUT' }));
+  await acceptor.accept(request('1', { topic: 'REMOVE' }));
+  let broken = true;
+  const worker = await engine.worker(
+    deciderOf((event, unit) => {
+      if (broken && event.seq === 1) throw new PermanentError('broken');
+      if (event.topic === 'REMOVE') unit.delete('offers', 'same');
+      else unit.put('offers', 'same', { by: event.seq });
+    }),
+    { historyMaxItems: 3 },
+  );
+  await waitFor(() => worker.counts.commits.length === 3);
+  broken = false;
+  const [letter] = (await inspector.deadLetters({}, { limit: 1 })).items;
+  await operator.replay(letter?.id ?? '');
+  await waitFor(() => worker.counts.commits.length === 4);
+  expect(await history()).toEqual(['2 processed', '3 processed', '1 superseded replayed']);
+  expect(await inspector.document('violet:1', 'offers', 'same')).toBeUndefined();
+
+  // A later event may bring it back, and the removals that are remembered are bounded.
+  await acceptor.accept(request('1', { topic: 'PUT' }));
+  await waitFor(() => worker.counts.commits.length === 5);
+  expect(await inspector.document('violet:1', 'offers', 'same')).toEqual({ by: 4 });
+  const client = engine.redis();
+  const removed = new ShardKeys(engine.prefix, 0).removed('violet:1');
+  await client.zadd(removed, ...Array.from({ length: 20 }, (_, index) => [String(-index), `old ${index}`]).flat());
+  await acceptor.accept(request('1', { topic: 'REMOVE' }));
+  await waitFor(() => worker.counts.commits.length === 6);
+  expect(await client.zrange(removed, '0', '-1')).toHaveLength(3);
+  expect(await client.pttl(removed)).toBeGreaterThan(0);
+});
+
 test('a replay has one attempt: when it fails it is a dead letter again, and holds up nothing', async () => {
   const acceptor = engine.acceptor();
   await acceptor.accept(request('1'));

@@ -12,7 +12,7 @@ import { ShardAcceptor } from '../src/shard-acceptor';
 import { EventUnit, RunState } from '../src/state';
 import { timerName } from '../src/timers';
 import { request, silent, claimAndRead } from './harness';
-import { type Answer, deadLetterName, type Limits, type ShardSnapshot, type Wish } from './model';
+import { type Answer, deadLetterName, type Limits, type ShardSnapshot, TURN_MAX_EVENTS, type Wish } from './model';
 
 const scripts = {
   fire: new Script('fire', 'append'),
@@ -140,7 +140,7 @@ export class ShardUnderTest {
       fence: run.fence,
       firstSeq: run.events[0]?.seq ?? 1,
       settled,
-      effects: [...state.effects(), ...kept],
+      effects: [...state.effects({ historyMaxItems, historyMaxAgeMs }), ...kept],
       followUps: state.followUps,
       ending: run.kind === 'replay' && settled.length > 0 ? 'replay' : keep ? 'keep' : 'yield',
       leaseMs,
@@ -242,7 +242,7 @@ export class ShardUnderTest {
         keys.lane(lane),
         keys.queue(lane),
       ],
-      [this.#now(), timerName(lane, key), lane, LOG_MAX_ENTRIES],
+      [this.#now(), timerName(lane, key), lane, LOG_MAX_ENTRIES, TURN_MAX_EVENTS],
     )) as Answer;
   }
 

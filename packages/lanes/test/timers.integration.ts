@@ -77,7 +77,7 @@ test('a timer does not fire before its time, whoever asks for it', async () => {
   const fire = (now: number): Promise<unknown> => {
     const shared = [keys.timers, keys.timerEvents, keys.ready, keys.heads, keys.lanes, keys.log, keys.totals, keys.minute(0)];
     const own = [keys.lane('violet:1'), keys.queue('violet:1')];
-    return new Script('fire', 'append').run(client, [...shared, ...own], [now, timer, 'violet:1', 100]);
+    return new Script('fire', 'append').run(client, [...shared, ...own], [now, timer, 'violet:1', 100, 100]);
   };
   const look = async (now: number): Promise<unknown> => {
     const watched = [keys.timers, keys.running, keys.ready, keys.retrying, keys.heads, keys.held];
