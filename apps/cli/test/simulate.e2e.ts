@@ -34,6 +34,7 @@ beforeAll(async () => {
     spawnApp('console', env),
   ]);
   apps = { ingress, forgetful, worker, console };
+  await Promise.all(Object.values(apps).map((app) => app.ready()));
 });
 afterAll(async () => {
   await Promise.all(Object.values(apps).map((app) => app.stop()));

@@ -54,6 +54,7 @@ beforeAll(async () => {
   redis = await startTestRedis();
   const env = { REDIS_URL: redis.url, SYNCLINE_DATA_DIR: temporaryFolder(), VIOLET_APP_SECRET: SECRET, CONSOLE_TOKEN: TOKEN };
   [ingress, worker, served] = await Promise.all([spawnApp('ingress', env), spawnApp('worker', env), spawnApp('console', env)]);
+  await Promise.all([ingress, worker, served].map((app) => app.ready()));
 
   await send('MERCHANT_CONNECTED', 'm-1', { id: 10_042 });
   for (let id = 1; id <= OFFERS; id += 1) await send('OFFER_ADDED', `o-${id}`, { id, merchant_id: 10_042, name: `Offer ${id}` });

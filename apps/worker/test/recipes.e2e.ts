@@ -76,6 +76,7 @@ beforeAll(async () => {
     STOCK_HOOK_SECRET: STOCK_SECRET,
   };
   apps.push(...(await Promise.all([spawnApp('ingress', env), spawnApp('worker', env)])));
+  await Promise.all(apps.map((app) => app.ready()));
   await waitFor(() => stockOutput.includes('listening'));
 
   const common = {
@@ -186,6 +187,7 @@ test('an operator can hold what goes to one destination of one merchant, by the 
     SYNCTEC_WEBHOOK_SECRET: SENDER_SECRET,
   });
   apps.push(consoleApp);
+  await consoleApp.ready();
   const act = (verb: string): Promise<Response> =>
     fetch(`${consoleApp.url}${where.replace(/pause$/, verb)}`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
   expect(await (await act('pause')).json()).toMatchObject({ lane: { state: 'paused' } });

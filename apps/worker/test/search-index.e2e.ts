@@ -66,6 +66,7 @@ beforeAll(async () => {
   };
   [ingress, consoleApp] = await Promise.all([spawnApp('ingress', env), spawnApp('console', env)]);
   apps.push(ingress, consoleApp);
+  await Promise.all(apps.map((app) => app.ready()));
 });
 
 afterAll(async () => {
