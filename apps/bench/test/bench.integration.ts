@@ -28,18 +28,14 @@ async function bench(name: string): Promise<Results> {
 /** The others start dozens of processes each: `npm run bench -- --scale 0.001` runs them all. */
 const quick = benchmarks.map(({ name }) => name).filter((name) => name === 'memory');
 
-it.each(quick)(
-  'the benchmark %s does its work and gives every figure',
-  async (name) => {
-    const results = await bench(name);
-    expect(results.benchmarks.map((benchmark) => benchmark.name)).toEqual([name]);
-    const [benchmark] = results.benchmarks;
-    const values = (benchmark?.tables ?? []).flatMap(({ rows }) =>
-      rows.flatMap(({ figures }) => Object.values(figures).flatMap((figure) => figure.values)),
-    );
-    expect(values.length).toBeGreaterThan(0);
-    expect(values.filter((value) => !Number.isFinite(value))).toEqual([]);
-    expect(benchmark?.budgets.length).toBeGreaterThan(0);
-  },
-  240_000,
-);
+it.each(quick)('the benchmark %s does its work and gives every figure', async (name) => {
+  const results = await bench(name);
+  expect(results.benchmarks.map((benchmark) => benchmark.name)).toEqual([name]);
+  const [benchmark] = results.benchmarks;
+  const values = (benchmark?.tables ?? []).flatMap(({ rows }) =>
+    rows.flatMap(({ figures }) => Object.values(figures).flatMap((figure) => figure.values)),
+  );
+  expect(values.length).toBeGreaterThan(0);
+  expect(values.filter((value) => !Number.isFinite(value))).toEqual([]);
+  expect(benchmark?.budgets.length).toBeGreaterThan(0);
+});

@@ -39,11 +39,6 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
         find: "if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end",
         replace: '',
       },
-      {
-        file: 'commit.lua',
-        find: "redis.call('LPOP', QUEUE, events)",
-        replace: "redis.call('LPOP', QUEUE, events) or { '0 0 0 {}' }",
-      },
     ],
     caughtAs: ['duplicated', 'lost', 'reordered'],
     run: { seconds: 80, leastEvents: 600, merchants: 24, rate: 120, faults: ['worker-stall'], patienceSeconds: 15 },

@@ -30,23 +30,24 @@ beforeEach(async () => {
     },
   );
   for (const stream of [run.stdout, run.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await waitFor(() => startedBy(run.pid).length === 5, { timeoutMs: 60_000, message: 'five processes to run' });
-}, 90_000);
+  await waitFor(() => startedBy(run.pid).length === 5, { message: 'five processes to run' });
+});
 afterEach(() => {
   run.kill('SIGKILL');
 });
 
 test('a run that is asked to stop ends everything that it started, and says so by its exit code', async () => {
-  const exited = once(run, 'exit');
+  const [exited, closed] = [once(run, 'exit'), once(run, 'close')];
   run.kill('SIGINT');
   expect(await exited).toEqual([130, null]);
-  expect(output).toContain('Stopped.');
   expect(startedBy(run.pid)).toEqual([]);
-}, 120_000);
+  await closed;
+  expect(output).toContain('Stopped.');
+});
 
 test('a run that is killed leaves no process behind', async () => {
   const exited = once(run, 'exit');
   run.kill('SIGKILL');
   await exited;
-  await waitFor(() => startedBy(run.pid).length === 0, { timeoutMs: 30_000 });
-}, 120_000);
+  await waitFor(() => startedBy(run.pid).length === 0);
+});

@@ -12,10 +12,10 @@ import { violetEventNames, violetSchema } from './violet-schemas';
 
 const NOW = Date.UTC(2026, 2, 4, 5, 6, 7, 890);
 
-const offer = violetSchema('catalog-service.yaml', 'Offer');
-const collection = violetSchema('catalog-service.yaml', 'Collection');
-const merchant = violetSchema('merchant-service.yaml', 'Merchant');
-const sync = violetSchema('operations-service.yaml', 'ShopifyProductSync');
+const offer = violetSchema('catalog', 'Offer');
+const collection = violetSchema('catalog', 'Collection');
+const merchant = violetSchema('merchant', 'Merchant');
+const sync = violetSchema('operations', 'ShopifyProductSync');
 
 function schemaOf(topic: string) {
   if (topic.includes('_SYNC_')) return sync;

@@ -1,10 +1,6 @@
-import fs from 'node:fs';
-import path from 'node:path';
+import { readVioletOpenApi, type VioletService } from '@syncline/testkit';
 import { Ajv, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
-import { parse } from 'yaml';
-
-const FOLDER = path.resolve(__dirname, '..', '..', '..', 'packages', 'testkit', 'violet-openapi');
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
@@ -13,10 +9,10 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function componentsOf(file: string): JsonObject {
-  const document: unknown = parse(fs.readFileSync(path.join(FOLDER, file), 'utf8'));
+function componentsOf(service: VioletService): JsonObject {
+  const document = readVioletOpenApi(service);
   const components = isObject(document) && isObject(document.components) ? document.components.schemas : undefined;
-  if (!isObject(components)) throw new TypeError(`Expected schemas in ${file}`);
+  if (!isObject(components)) throw new TypeError(`Expected schemas of the service ${service}`);
   return components;
 }
 
@@ -39,9 +35,9 @@ function converted(schema: Json): Json {
 }
 
 /** A validator of one of the sender's schemas. */
-export function violetSchema(file: string, name: string): ValidateFunction {
-  const components = componentsOf(file);
-  if (components[name] === undefined) throw new RangeError(`Expected a schema ${name} in ${file}`);
+export function violetSchema(service: VioletService, name: string): ValidateFunction {
+  const components = componentsOf(service);
+  if (components[name] === undefined) throw new RangeError(`Expected a schema ${name} of the service ${service}`);
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats.default(ajv);
   // The sender writes offsets without a colon, which RFC 3339 does not allow.
@@ -59,6 +55,6 @@ export function violetEventNames(): string[] {
       value.enum.forEach((name) => typeof name === 'string' && names.add(name));
     Object.values(value).forEach(collect);
   };
-  collect(parse(fs.readFileSync(path.join(FOLDER, 'event-service.yaml'), 'utf8')));
+  collect(readVioletOpenApi('event'));
   return [...names];
 }

@@ -113,7 +113,7 @@ test.each<[string, (server: TestRedis) => Promise<void>, (server: TestRedis) => 
 ])(
   'with Redis %s a delivery is answered 503 with Retry-After, and accepted by itself once it is back',
   async (_claim, fail, recover) => {
-    ingress = await serve(redis.url, 1_000);
+    ingress = await serve(redis.url, 2_500);
     const { deliver, ready } = ingress;
     expect(await deliver(OFFER, '1')).toMatchObject({ status: 202 });
     await fail(redis);
@@ -131,7 +131,7 @@ test.each<[string, (server: TestRedis) => Promise<void>, (server: TestRedis) => 
 
 test('started while Redis is down, it refuses, and accepts by itself once Redis is there', async () => {
   await redis.stop();
-  ingress = await serve(redis.url, 500);
+  ingress = await serve(redis.url, 2_500);
   expect(await ingress.ready()).toBe(false);
   expect(await ingress.deliver(OFFER, '1')).toMatchObject({ status: 503, retryAfter: '5' });
   await redis.restart();
@@ -142,41 +142,38 @@ test('started while Redis is down, it refuses, and accepts by itself once Redis 
 test.each<[string, (server: TestRedis) => Promise<void>, (server: TestRedis) => Promise<void>]>([
   ['killed', (server) => server.kill(), (server) => server.restart()],
   ['frozen', async (server) => server.freeze(), async (server) => server.thaw()],
-])(
-  'an outage of 3 s under load, Redis %s, gives slow 202s only, and nothing accepted is lost',
-  async (_claim, fail, recover) => {
-    const OUTAGE_MS = 3_000;
-    const { deliver } = (ingress = await serve(redis.url, 8_000));
-    const statuses = new Map<string, number>();
-    const load = new AbortController();
-    const clients = Promise.all(
-      Array.from({ length: 16 }, async (_, client) => {
-        for (let count = 0; !load.signal.aborted; count += 1) {
-          const eventId = `${client}-${count}`;
-          const { status } = await deliver(OFFER, eventId);
-          statuses.set(eventId, status);
-        }
-      }),
-    );
-    await waitFor(() => statuses.size >= 100, { timeoutMs: 30_000 });
-    await fail(redis);
-    await new Promise((resolve) => {
-      setTimeout(resolve, OUTAGE_MS);
-    });
-    const during = statuses.size;
-    await recover(redis);
-    await waitFor(() => statuses.size >= during + 100, { timeoutMs: 30_000 });
-    load.abort();
-    await clients;
-    expect([...new Set(statuses.values())]).toEqual([202]);
-    const again = new Set<number>();
-    const eventIds = statuses.keys();
-    await Promise.all(
-      Array.from({ length: 16 }, async () => {
-        for (const eventId of eventIds) again.add((await deliver(OFFER, eventId)).status);
-      }),
-    );
-    expect([...again]).toEqual([200]);
-  },
-  120_000,
-);
+])('an outage of 3 s under load, Redis %s, gives slow 202s only, and nothing accepted is lost', async (_claim, fail, recover) => {
+  const OUTAGE_MS = 3_000;
+  // Longer than the outage and the start of a server on a machine under load.
+  const { deliver } = (ingress = await serve(redis.url, 20_000));
+  const statuses = new Map<string, number>();
+  const load = new AbortController();
+  const clients = Promise.all(
+    Array.from({ length: 16 }, async (_, client) => {
+      for (let count = 0; !load.signal.aborted; count += 1) {
+        const eventId = `${client}-${count}`;
+        const { status } = await deliver(OFFER, eventId);
+        statuses.set(eventId, status);
+      }
+    }),
+  );
+  await waitFor(() => statuses.size >= 100);
+  await fail(redis);
+  await new Promise((resolve) => {
+    setTimeout(resolve, OUTAGE_MS);
+  });
+  const during = statuses.size;
+  await recover(redis);
+  await waitFor(() => statuses.size >= during + 100);
+  load.abort();
+  await clients;
+  expect([...new Set(statuses.values())]).toEqual([202]);
+  const again = new Set<number>();
+  const eventIds = statuses.keys();
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (const eventId of eventIds) again.add((await deliver(OFFER, eventId)).status);
+    }),
+  );
+  expect([...again]).toEqual([200]);
+});

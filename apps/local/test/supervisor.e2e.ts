@@ -6,9 +6,6 @@ import path from 'node:path';
 import { isAlive } from '@syncline/runtime';
 import { freePort, startTestRedis, temporaryFolder, testRedisProgram, waitFor } from '@syncline/testkit';
 
-jest.setTimeout(90_000);
-const patience = { timeoutMs: 45_000 };
-
 interface Run {
   readonly child: ChildProcess;
   readonly pid: number;
@@ -32,7 +29,7 @@ async function end(ended: readonly Run[]): Promise<void> {
   for (const { pid } of ended) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
   for (const { data, exit } of ended) {
     await exit;
-    await waitFor(() => processesOf(data).length === 0, { ...patience, message: `everything of ${data} to be gone` });
+    await waitFor(() => processesOf(data).length === 0, { message: `everything of ${data} to be gone` });
   }
 }
 
@@ -69,7 +66,7 @@ function supervise(env: Readonly<Record<string, string>>): Run {
 
 async function superviseUntilReady(env?: Readonly<Record<string, string>>): Promise<Run> {
   const run = supervise(env ?? (await portsAndData()));
-  await waitFor(() => run.output().includes('curl -H'), { ...patience, message: 'the set to run' }).catch((cause: unknown) => {
+  await waitFor(() => run.output().includes('curl -H'), { message: 'the set to run' }).catch((cause: unknown) => {
     throw new Error(run.output(), { cause });
   });
   return run;
@@ -129,7 +126,7 @@ test('killing the parent with SIGKILL leaves no process, and the next start work
   const run = await superviseUntilReady();
   process.kill(run.pid, 'SIGKILL');
   await run.exit;
-  await waitFor(() => processesOf(run.data).length === 0, patience);
+  await waitFor(() => processesOf(run.data).length === 0);
   expect(journalOf(run)).toEqual(expect.arrayContaining(stops.filter((entry) => entry.endsWith('stopped'))));
   const next = await superviseUntilReady(run.env);
   expect(next.output()).toContain('append-only file checked and intact');
@@ -184,11 +181,12 @@ test('with REDIS_URL no Redis is run, and one that is down is waited for', async
 
 test('the apps’ warnings are shown, their whole logs are in files, and LOG_LEVEL shows all', async () => {
   const quiet = await superviseUntilReady({ ...(await portsAndData()), FAKE_WARN: '1' });
-  expect(quiet.output()).toContain('ingress | WARN something to see detail=7');
+  // What an app prints does not come on the way on which it says that it has started.
+  await waitFor(() => quiet.output().includes('ingress | WARN something to see detail=7'));
+  await waitFor(() => fs.readFileSync(path.join(quiet.data, 'logs', 'ingress.log'), 'utf8').includes('quiet detail'));
   expect(quiet.output()).not.toContain('quiet detail');
-  expect(fs.readFileSync(path.join(quiet.data, 'logs', 'ingress.log'), 'utf8')).toContain('quiet detail');
   const chatty = await superviseUntilReady({ ...(await portsAndData()), LOG_LEVEL: 'info' });
-  await waitFor(() => chatty.output().includes('ingress | INFO quiet detail'), patience);
+  await waitFor(() => chatty.output().includes('ingress | INFO quiet detail'));
 });
 
 describe('a running set', () => {
@@ -236,7 +234,7 @@ describe('a running set', () => {
   test('a process that dies is said so and started again', async () => {
     const first = pidOf(run, 'worker');
     process.kill(first, 'SIGKILL');
-    await waitFor(() => run.output().match(/worker: ready/g)?.length === 2, patience);
+    await waitFor(() => run.output().match(/worker: ready/g)?.length === 2);
     expect(run.output()).toMatch(/worker: ended \(SIGKILL\), starting it again in 250 ms/);
     expect(pidOf(run, 'worker')).not.toBe(first);
   });
@@ -248,7 +246,7 @@ describe('a running set', () => {
       const restarts = () => run.output().match(/Redis: running again at/g)?.length ?? 0;
       const restartsBefore = restarts();
       process.kill(pidOf(run, name), 'SIGKILL');
-      await waitFor(() => restarts() > restartsBefore, patience);
+      await waitFor(() => restarts() > restartsBefore);
       expect(pidOf(run, 'redis')).not.toBe(before);
       const [, port] = /at 127\.0\.0\.1:(\d+), data in/.exec(run.output()) ?? [];
       expect(run.output()).toContain(`Redis: running again at 127.0.0.1:${port}, append-only file checked`);

@@ -59,7 +59,7 @@ afterAll(async () => {
   await inspector.stop();
   await redis.stop();
   await server.stop();
-}, 60_000);
+});
 
 let sent = 0;
 
@@ -106,7 +106,7 @@ test('onboarding ends with the catalogue that the API has, also when the worker 
   });
   await send('OFFER_ADDED', violetOfferOf(9_999, MERCHANT));
   await send('PRODUCT_SYNC_COMPLETED', { merchant_id: MERCHANT });
-  await waitFor(() => server.held === 1, { timeoutMs: 30_000 });
+  await waitFor(() => server.held === 1);
   await first.kill();
   release();
   const second = await startWorker();
@@ -115,7 +115,7 @@ test('onboarding ends with the catalogue that the API has, also when the worker 
     const state = (await inspector.document(lane, 'refresh', 'state')) as { running: unknown; endedAt: unknown } | undefined;
     return state?.running === null && state.endedAt !== null;
   };
-  await waitFor(ended, { timeoutMs: 60_000 });
+  await waitFor(ended);
   expect(await held('offers')).toEqual(served('offers'));
   expect(await held('collections')).toEqual(served('collections'));
   expect((await held('collection-offers')).get('1')).toMatchObject({ offerIds: [1, 2, 3], unknownSince: null });
@@ -135,7 +135,7 @@ test('onboarding ends with the catalogue that the API has, also when the worker 
     for (const secret of [env.VIOLET_API_PASSWORD, env.VIOLET_API_APP_SECRET, 'token-1'])
       expect(worker.output()).not.toContain(secret);
   }
-}, 120_000);
+});
 
 test('a sync of which nothing ever arrived is found at the sender, and brought in', async () => {
   const hourAgo = `${new Date(Date.now() - HOUR_MS).toISOString().slice(0, 19)}+0000`;
@@ -150,7 +150,7 @@ test('a sync of which nothing ever arrived is found at the sender, and brought i
   });
   const statusOf = async () =>
     merchantStatusOf(await inspector.document(laneOf('violet', '77'), statusRef.collection, statusRef.id));
-  await waitFor(async () => (await statusOf()).catalogReady, { timeoutMs: 30_000 });
+  await waitFor(async () => (await statusOf()).catalogReady);
   expect((await statusOf()).tracks.product).toMatchObject({ state: 'synced', runs: 1, completed: 1 });
   const scrape = async () => (await fetch(`${workers.at(-1)?.url}/metrics`)).text();
   // The look that heals ends after what it brought in may have been handled: only then does it tell of the webhooks.
@@ -158,7 +158,7 @@ test('a sync of which nothing ever arrived is found at the sender, and brought i
   const metrics = await scrape();
   expect(metrics).toContain('syncline_healed_events_total{source="violet"} 2');
   expect(metrics).toMatch(/^syncline_last_received_timestamp_seconds\{source="violet"\} \d+/m);
-}, 60_000);
+});
 
 test('a worker with half of the credentials does not start, and says what is missing', async () => {
   const { VIOLET_API_PASSWORD: _password, VIOLET_API_URL: _url, ...half } = env;

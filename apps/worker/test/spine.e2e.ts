@@ -43,11 +43,12 @@ beforeAll(async () => {
   };
   [ingress, consoleApp] = await Promise.all([spawnApp('ingress', env), spawnApp('console', env)]);
   apps.push(ingress, consoleApp);
-}, 60_000);
+  await Promise.all(apps.map((app) => app.ready()));
+});
 afterAll(async () => {
   await Promise.all(apps.map((app) => app.stop()));
   await redis.stop();
-}, 60_000);
+});
 
 async function send(eventId: string): Promise<number> {
   const body = JSON.stringify({ id: 1, bags: [{ merchant_id: 10042 }] });
@@ -82,13 +83,13 @@ test("a user's handler that fails is retried in place, a permanent failure is se
   const first = await spawnApp('worker', env);
   apps.push(first);
   for (const eventId of ['first', 'stubborn', 'hopeless', 'deadly', 'last']) {
-    await waitFor(async () => (await send(eventId)) < 300, { timeoutMs: 30_000 });
+    await waitFor(async () => (await send(eventId)) < 300);
   }
-  await waitFor(() => fs.existsSync(`${seen}.died`), { timeoutMs: 60_000 });
+  await waitFor(() => fs.existsSync(`${seen}.died`));
   await first.kill();
   const second = await spawnApp('worker', env);
   apps.push(second);
-  await waitFor(async () => (await historyOf()).length === 5, { timeoutMs: 60_000 });
+  await waitFor(async () => (await historyOf()).length === 5);
 
   expect(await historyOf()).toEqual([
     'first processed 1',
@@ -115,4 +116,4 @@ test("a user's handler that fails is retried in place, a permanent failure is se
   const metrics = await (await fetch(`${second.url}/metrics`)).text();
   expect(metrics).toMatch(/^syncline_rescued_lanes_total\{cause="lease"\} 1$/m);
   expect(metrics).toMatch(/^syncline_invariant_violations_total\{kind="order"\} 0$/m);
-}, 180_000);
+});

@@ -170,7 +170,7 @@ test('lanes that were armed last before a shutdown have their turn job', async (
   const acceptor = engine.acceptor();
   await acceptor.accept(request('1'));
   await acceptor.accept(request('2'));
-  await acceptor.stop(1_000);
+  await acceptor.stop(30_000);
   const client = engine.redis();
   expect(await client.llen(`${new ShardKeys(engine.prefix, 0).base}:turns:wait`)).toBe(2);
 });
@@ -189,7 +189,7 @@ test('a quarantined event is a dead letter with its body, known again, and in no
 });
 
 test('one record that the store refuses fails alone: the others of its batch are accepted', async () => {
-  const acceptor = engine.acceptor({ acceptTimeoutMs: 400, tryTimeoutMs: 200 });
+  const acceptor = engine.acceptor({ acceptTimeoutMs: 3_000, tryTimeoutMs: 1_000 });
   await acceptor.accept(request('1'));
   await engine.redis().set(new ShardKeys(engine.prefix, 0).queue('violet:damaged'), 'not a list');
   const results = await Promise.all([request('1'), request('damaged'), request('2')].map((one) => acceptor.accept(one)));
@@ -433,18 +433,19 @@ test('a minute of backlog behind slow handlers makes no rescues: what waits in t
     deciderOf(() => new Promise((resolve) => setTimeout(resolve, 60))),
     { concurrency: 1 },
   );
-  await waitFor(() => worker.counts.commits.length === LANES, { timeoutMs: 30_000 });
+  await waitFor(() => worker.counts.commits.length === LANES);
   expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
 });
 
-test('lanes that a busy worker has not begun stay in the queue or go back to it, and another worker takes them', async () => {
-  const lanes = 500;
+test('lanes that a busy worker has not begun stay in the queue or go back to it, and other workers take them', async () => {
+  const lanes = 160;
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
   const acceptor = engine.acceptor();
-  await Promise.all(Array.from({ length: lanes }, (_, index) => acceptor.accept(request(String(index)))));
+  // One after the other: each has a job of its own.
+  for (let index = 0; index < lanes; index++) await acceptor.accept(request(String(index)));
   const begun: string[] = [];
   const busy = await engine.worker(
     deciderOf(async (event) => {
@@ -455,16 +456,14 @@ test('lanes that a busy worker has not begun stay in the queue or go back to it,
   );
   await waitFor(() => begun.length === 20);
   const waiting = await engine.redis().llen(`${new ShardKeys(engine.prefix, 0).base}:turns:wait`);
-  // Jobs are of at most 32 lanes; a worker holds eight or nine of them, and has claimed four lanes for each of its places.
-  expect(waiting).toBeGreaterThanOrEqual(Math.floor((lanes - 20 - 80) / 32) - 9);
+  // Beside the twenty that it has begun a worker has claimed four lanes for each of its places, and holds the lanes of eight or nine jobs.
+  expect(waiting).toBeGreaterThanOrEqual(lanes - 20 - 80 - 9);
 
-  const free = await engine.worker(deciderOf(() => undefined));
-  await waitFor(() => free.counts.commits.length === lanes - 20, { timeoutMs: 40_000 });
+  const free = await Promise.all([1, 2, 3].map(() => engine.worker(deciderOf(() => undefined))));
+  // What goes back may come to the busy worker once more, and wait there as long again.
+  await waitFor(() => free.flatMap(({ counts }) => counts.commits).length === lanes - 20, { timeoutMs: 200_000 });
   expect(begun).toHaveLength(20);
-  expect([busy.counts.rescues, free.counts.rescues]).toEqual([
-    { lease: 0, arming: 0 },
-    { lease: 0, arming: 0 },
-  ]);
+  for (const { counts } of [busy, ...free]) expect(counts.rescues).toEqual({ lease: 0, arming: 0 });
   release();
   await waitFor(() => busy.counts.commits.length === 20);
 });
@@ -494,7 +493,7 @@ test('a turn that wakes so late that its lease may end under a handler begins no
 });
 
 test('one merchant with a flood does not hold up the others', async () => {
-  const FLOOD = 50_000;
+  const FLOOD = 10_000;
   const acceptor = engine.acceptor();
   for (let sent = 0; sent < FLOOD; sent += 5_000) {
     await Promise.all(Array.from({ length: 5_000 }, () => acceptor.accept(request('flood'))));
@@ -510,10 +509,10 @@ test('one merchant with a flood does not hold up the others', async () => {
     }),
     { concurrency: 1 },
   );
-  await waitFor(() => quiet === 100 && flood === FLOOD, { timeoutMs: 60_000 });
+  await waitFor(() => quiet === 100 && flood === FLOOD);
   // The flood's turn that was first in the queue, and a few beside those of the others: not more.
   expect(floodWhenQuietWasDone).toBeLessThan(FLOOD / 10);
-}, 120_000);
+});
 
 test('history tells every committed event in order, page by page, and keeps to its bound', async () => {
   const acceptor = engine.acceptor();

@@ -100,13 +100,13 @@ test('a commit that was torn on its way to disk did not happen, after one restar
     expect(await inspector.countDocuments(lane, 'ledger')).toBe(0);
 
     const worker = await engine.worker(deciderOf(count));
-    await waitFor(() => worker.counts.commits.length === EVENTS, { timeoutMs: 40_000 });
+    await waitFor(() => worker.counts.commits.length === EVENTS);
     expect((await inspector.history(lane, { limit: 10 })).items.map(({ seq }) => seq)).toEqual([1, 2, 3]);
     expect(await inspector.document(lane, 'ledger', 'count')).toBe(EVENTS);
     await engine.close();
     await server.stop();
   }
-}, 180_000);
+});
 
 test('an accept that was torn on its way to disk did not happen: its id is not remembered either', async () => {
   const directory = await written();
@@ -123,4 +123,4 @@ test('an accept that was torn on its way to disk did not happen: its id is not r
     await engine.close();
     await server.stop();
   }
-}, 120_000);
+});

@@ -138,7 +138,7 @@ export class Refreshed {
           ended >= refreshes && state?.running === null && lanes.every((lane) => lane === undefined || lane.state === 'idle')
         );
       },
-      { timeoutMs: 30_000, message: 'the refresh to end' },
+      { message: 'the refresh to end' },
     );
   }
 
@@ -193,7 +193,7 @@ export class Refreshed {
   async lookForGaps(now = Date.now()): Promise<void> {
     const { status } = await this.acceptor.accept({ event: gapsEvent(now, 1), aliases: [] });
     if (status !== 'accepted') throw new Error(`Expected the look to be accepted, got ${status}`);
-    await waitFor(async () => (await this.inspector.lane(GAPS_LANE))?.state === 'idle', { timeoutMs: 30_000 });
+    await waitFor(async () => (await this.inspector.lane(GAPS_LANE))?.state === 'idle');
   }
 
   #gaps(): RefreshSettings['gaps'] {

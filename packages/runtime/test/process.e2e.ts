@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { waitUntil } from '../src/index';
 
 const runtime = JSON.stringify(path.join(__dirname, '..'));
 let folder: string;
@@ -49,6 +50,8 @@ test('the process stops when its parent is gone', async () => {
   const exit = once(child, 'exit');
   child.disconnect();
   expect(await exit).toEqual([0, null]);
+  // What it wrote last may come behind its end.
+  await waitUntil(() => output().includes('parent gone'), { timeoutMs: 60_000, intervalMs: 10 });
   expect(output()).toContain('parent gone');
 });
 

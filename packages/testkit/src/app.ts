@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { freePort, repositoryRoot, type StartedMessage } from '@syncline/runtime';
 import { temporaryFolder } from './temporary-folder';
+import { waitFor } from './wait-for';
 
 /** How an app's process ended. */
 export interface AppExit {
@@ -17,6 +18,8 @@ export interface SpawnedApp {
   /** Everything it printed so far, standard output and error together. */
   output(): string;
   readonly exited: Promise<AppExit>;
+  /** Resolves when it says that it can do its work: it starts without its Redis, and answers 503 until it has reached that. */
+  ready(): Promise<void>;
   /** SIGTERM; resolves when it is gone. Idempotent. */
   stop(): Promise<AppExit>;
   kill(): Promise<AppExit>;
@@ -86,6 +89,9 @@ export async function spawnApp(
     url: `http://127.0.0.1:${port}`,
     output: () => output,
     exited,
+    ready: async () => {
+      await waitFor(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { message: `${name} to be ready` });
+    },
     stop: () => signal('SIGTERM'),
     kill: () => signal('SIGKILL'),
     freeze: () => void child.kill('SIGSTOP'),

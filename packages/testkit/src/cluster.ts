@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { RedisProgram } from '@syncline/runtime';
 import type { Keeper } from './keeper';
-import { freeNodePort, type RedisNode, startRedisNode } from './redis-node';
+import { freeNodePort, type RedisNode, type RedisNodeSettings, startRedisNodes } from './redis-node';
 import type { RedisWhole } from './redis-whole';
 import { mastersAmong, replicasOnline } from './sentinel';
 import { waitFor } from './wait-for';
@@ -22,7 +22,7 @@ export async function startCluster({
   keeper: Keeper;
   directory: string;
 }): Promise<RedisWhole> {
-  const nodes: RedisNode[] = [];
+  let nodes: RedisNode[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(nodes.map((node) => node.stop()));
   };
@@ -35,18 +35,20 @@ export async function startCluster({
     return masters.length === MASTERS && inStep.length === MASTERS && masters.every((standing) => replicasOnline(standing) === 1);
   };
   try {
+    const options = {
+      'cluster-enabled': 'yes',
+      'cluster-config-file': 'nodes.conf',
+      'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+      'cluster-require-full-coverage': 'no',
+      // A replica that was cut off for long must still be able to take over: the test decides what is lost, not its age.
+      'cluster-replica-validity-factor': '0',
+    };
+    const settings: RedisNodeSettings[] = [];
     for (let index = 0; index < 2 * MASTERS; index++) {
-      const options = {
-        'cluster-enabled': 'yes',
-        'cluster-config-file': 'nodes.conf',
-        'cluster-node-timeout': String(NODE_TIMEOUT_MS),
-        'cluster-require-full-coverage': 'no',
-        // A replica that was cut off for long must still be able to take over: the test decides what is lost, not its age.
-        'cluster-replica-validity-factor': '0',
-      };
       const port = await freeNodePort();
-      nodes.push(await startRedisNode({ program, keeper, directory: path.join(directory, `node-${index}`), port, options }));
+      settings.push({ program, keeper, directory: path.join(directory, `node-${index}`), port, options });
     }
+    nodes = await startRedisNodes(settings);
     await join(nodes);
     await waitFor(whole, { timeoutMs: START_TIMEOUT_MS, message: 'the cluster to be whole' });
   } catch (error) {

@@ -22,3 +22,4 @@ export {
   violetCollectionOf,
   violetOfferOf,
 } from './violet-api';
+export { readVioletOpenApi, type VioletService } from './violet-openapi';

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { type AofCheck, checkAof, freePort, pingRedis, type RedisProgram, waitUntil } from '@syncline/runtime';
 import { Redis } from 'ioredis';
@@ -46,12 +47,30 @@ export async function startRedisNode(settings: RedisNodeSettings): Promise<Redis
   return node;
 }
 
-/** A port whose neighbour 10,000 further exists: a cluster node's bus listens there. */
+/** Starts them all at once. When one cannot be started the others are stopped. */
+export async function startRedisNodes(settings: readonly RedisNodeSettings[]): Promise<RedisNode[]> {
+  const starts = await Promise.allSettled(settings.map(startRedisNode));
+  const nodes = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+  const failed = starts.find((start) => start.status === 'rejected');
+  if (failed === undefined) return nodes;
+  await Promise.all(nodes.map((node) => node.stop()));
+  throw failed.reason;
+}
+
+/** A port that is free together with that 10,000 further, on which a cluster node's bus listens. */
 export async function freeNodePort(): Promise<number> {
   for (;;) {
     const port = await freePort();
-    if (port <= 55_535) return port;
+    if (port <= 55_535 && (await isFree(port + 10_000))) return port;
   }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const probe = net.createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 }
 
 /** What every Redis server program takes: no defaults of a distribution's file. */
@@ -170,6 +189,8 @@ class ServerNode implements RedisNode {
       'maxmemory-policy': 'noeviction',
       'auto-aof-rewrite-min-size': '256mb',
       'list-max-ziplist-size': '-4',
+      // A master waits for further replicas before it begins to send its data: here none comes.
+      'repl-diskless-sync-delay': '0',
       ...this.#settings.options,
     };
     return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { freePort, pingRedis, type RedisProgram } from '@syncline/runtime';
 import type { Keeper } from './keeper';
-import { askRedis, type RedisNode, serverEnvironment, startRedisNode } from './redis-node';
+import { askRedis, type RedisNode, type RedisNodeSettings, serverEnvironment, startRedisNodes } from './redis-node';
 import type { RedisWhole } from './redis-whole';
 import { waitFor } from './wait-for';
 
@@ -24,7 +24,7 @@ export async function startSentinelSet({
   keeper: Keeper;
   directory: string;
 }): Promise<RedisWhole> {
-  const nodes: RedisNode[] = [];
+  let nodes: RedisNode[] = [];
   const sentinels: ChildProcess[] = [];
   const ports: number[] = [];
   const stop = async (): Promise<void> => {
@@ -38,11 +38,13 @@ export async function startSentinelSet({
   };
   try {
     const masterPort = await freePort();
+    const settings: RedisNodeSettings[] = [];
     for (let index = 0; index <= REPLICAS; index++) {
       const port = index === 0 ? masterPort : await freePort();
       const options: Record<string, string> = index === 0 ? {} : { replicaof: `127.0.0.1 ${masterPort}` };
-      nodes.push(await startRedisNode({ program, keeper, directory: path.join(directory, `node-${index}`), port, options }));
+      settings.push({ program, keeper, directory: path.join(directory, `node-${index}`), port, options });
     }
+    nodes = await startRedisNodes(settings);
     await waitFor(whole, { timeoutMs: START_TIMEOUT_MS, message: 'both replicas to be in step' });
     for (let index = 0; index < SENTINELS; index++) {
       const port = await freePort();

@@ -1,9 +1,6 @@
-import fs from 'node:fs';
-import path from 'node:path';
-import { repositoryRoot } from '@syncline/runtime';
 import { Ajv, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
-import { parse } from 'yaml';
+import { readVioletOpenApi } from './violet-openapi';
 
 /** A request as a server sees it. */
 export interface ContractRequest {
@@ -52,7 +49,7 @@ const services = ['catalog', 'event'] as const;
 
 let loaded: ((request: ContractRequest) => ContractReading) | undefined;
 
-/** Violet's own description of its API, as a judge of requests and answers. Read once in a process: it takes a while. */
+/** Violet's own description of its API, as a judge of requests and answers. Read once in a process. */
 export function loadVioletContract(): (request: ContractRequest) => ContractReading {
   loaded ??= load();
   return loaded;
@@ -68,8 +65,7 @@ function load(): (request: ContractRequest) => ContractReading {
 }
 
 function operationsOf(ajv: Ajv, service: (typeof services)[number]): Operation[] {
-  const file = path.join(repositoryRoot, 'packages/testkit/violet-openapi', `${service}-service.yaml`);
-  const contract = parse(fs.readFileSync(file, 'utf8')) as Node;
+  const contract = readVioletOpenApi(service) as Node;
   const id = `violet-${service}`;
   ajv.addSchema({ $id: id, components: withFreeMaps(contract.components) });
   const compile = (schema: unknown): Validator => {

@@ -1,5 +1,5 @@
 export interface WaitForSettings {
-  /** 10,000 ms by default. */
+  /** Only guards against waiting for ever: 60,000 ms by default, which a machine under load does not reach. */
   readonly timeoutMs?: number;
   /** What is waited for: the message of the failure. */
   readonly message?: string;
@@ -15,7 +15,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   settings: WaitForSettings = {},
 ): Promise<Exclude<T, false | 0 | '' | null | undefined>> {
-  const { timeoutMs = 10_000, message = 'the condition to be met', intervalMs = 20 } = settings;
+  const { timeoutMs = 60_000, message = 'the condition to be met', intervalMs = 20 } = settings;
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   for (;;) {

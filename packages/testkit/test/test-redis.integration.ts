@@ -5,8 +5,8 @@ import { isAlive } from '@syncline/runtime';
 import { Redis } from 'ioredis';
 import { startTestRedis, waitFor } from '../src/index';
 
-async function connected<T>(port: number, use: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ port, host: '127.0.0.1', commandTimeout: 200, retryStrategy: null, maxRetriesPerRequest: 0 });
+async function connected<T>(port: number, use: (client: Redis) => Promise<T>, commandTimeout = 60_000): Promise<T> {
+  const client = new Redis({ port, host: '127.0.0.1', commandTimeout, retryStrategy: null, maxRetriesPerRequest: 0 });
   client.on('error', () => {});
   try {
     return await use(client);
@@ -37,9 +37,9 @@ test('a frozen test Redis answers nothing until it is thawed, and stops even whe
   const redis = await startTestRedis();
   await connected(redis.port, (client) => client.ping());
   redis.freeze();
-  await expect(connected(redis.port, (client) => client.ping())).rejects.toThrow();
+  await expect(connected(redis.port, (client) => client.ping(), 200)).rejects.toThrow('Command timed out');
   redis.thaw();
-  expect(await waitFor(() => connected(redis.port, (client) => client.ping()))).toBe('PONG');
+  expect(await connected(redis.port, (client) => client.ping())).toBe('PONG');
   redis.freeze();
   const { pid } = redis;
   await redis.stop();
