@@ -5,7 +5,8 @@
 -- ARGV  1 now in ms, '' for the server's clock  2 number of runs  3 longest log, in entries  4 most bytes of recent records
 --       then for each run: number of its keys, number of its arguments from here on,
 --       lane, fence, first seq, last seq (first - 1: no event),
---       'keep' or 'yield' when events remain; 'replay' for one replayed event, which yields then, lease in ms,
+--       what becomes of the lane when events remain: 'keep' for this turn, 'more' the same unless a replay waits, or 'yield'; 'replay' for
+--       one replayed event, which yields then, lease in ms,
 --       most history items, history items older than this many ms go (0: none goes), number of follow-ups,
 --       number of events, bytes of their records, for each key of the effects what it must be (hash, zset or any), then for each event: outcome, the rest of its
 --       history item
@@ -100,7 +101,8 @@ local function commit(k, a)
   if committed and held[2] then return { 'kept' } end
   if committed then return { 'already', held[7] and turn or 0 } end
   local fromHead = events == 0 or replay or first == done + 1
-  if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end
+  -- What was read and is not there any more was lost with the memory of the store that had given it.
+  if not held[2] or not fromHead or last > seq or last - first + 1 ~= events then return { 'fenced' } end
   for key = firstEffectKey, lastKey do
     local kind = redis.call('TYPE', KEYS[key]).ok
     local expected = ARGV[kinds + key]
@@ -180,7 +182,7 @@ local function commit(k, a)
     answer[1] = 'held'
     return answer
   end
-  if mode == 'keep' then
+  if mode == 'keep' or mode == 'more' and redis.call('ZCARD', REPLAYS) == 0 then
     redis.call('HSET', LANE, 'lease', now + leaseMs, 'done', done, 'position', position)
     add(leased, now + leaseMs, lane)
     answer[1] = 'kept'

@@ -37,4 +37,5 @@ local lastRecent = tonumber(redis.call('HGET', TOTALS, 'recent')) or 0
 local behind = lastRecent - recentNumber + 1
 local element = ''
 if behind <= redis.call('LLEN', RECENT) then element = redis.call('LINDEX', RECENT, -behind) or '' end
+if string.match(element, '^%d+') ~= ARGV[1] then element = '' end
 return { 'committed', item, element, redis.call('HGET', KEPT, seq) or '' }

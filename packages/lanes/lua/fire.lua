@@ -3,7 +3,7 @@
 -- KEYS  1 timers  2 timer-events  3 ready  4 heads  5 lanes  6 log  7 totals  8 minute  9 lane  10 queue
 -- ARGV  1 now in ms, '' for the server's clock  2 timer  3 lane  4 longest log, in entries  5 most events of a turn
 -- Returns {'gone'}   cancelled, replaced by a later one, or fired already: nothing was done
---         {'fired', turn that will come to the event, which is now ready or was so before, or 0}
+--         {'fired', turn}  the next turn of the lane, or 0 when that will not come to the event, or is under way
 --
 -- A timer fires once: it leaves the timers in the step that gives its event a place.
 

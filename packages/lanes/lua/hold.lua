@@ -21,7 +21,7 @@ if verb == 'pause' then
   redis.call('HSET', LANE, 'paused', 1)
   if not held[6] then redis.call('HSET', HELD, lane, 'paused') end
   if not running then
-    redis.call('HDEL', LANE, 'armed', 'lease', 'notbefore')
+    redis.call('HDEL', LANE, 'armed', 'lease', 'fence', 'notbefore')
     redis.call('ZREM', READY, lane)
     redis.call('ZREM', RUNNING, lane)
     redis.call('ZREM', RETRYING, lane)

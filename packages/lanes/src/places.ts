@@ -7,7 +7,7 @@ export interface Waiting {
 
 /** Places beside the others for lanes that are urgent, as a share of them. */
 const URGENT_SHARE = 0.1;
-/** Lanes that may be claimed and have no place yet, in multiples of the places: while one lane's claim is on its way, others are decided. */
+/** Lanes that may be claimed and have no place yet, for each place that is free: while one lane's claim is on its way, others are decided. */
 const AHEAD_SHARE = 4;
 
 /**
@@ -16,7 +16,6 @@ const AHEAD_SHARE = 4;
  * first is let in first.
  */
 export class Places {
-  readonly #mostAhead: number;
   readonly #urgentPlaces: number;
   /** Negative while urgent lanes have places of their own. */
   #free: number;
@@ -24,11 +23,18 @@ export class Places {
   #opened = false;
   readonly #taking = { urgent: new Line(), others: new Line() };
   readonly #entering = { urgent: new Line(), others: new Line() };
+  readonly #onRoom: () => void;
 
-  constructor(size: number) {
+  /** @param onRoom told when somebody was let in, or could be, and nobody waits any more. Must not throw. */
+  constructor(size: number, onRoom: () => void = () => undefined) {
+    this.#onRoom = onRoom;
     this.#free = size;
     this.#urgentPlaces = Math.floor(size * URGENT_SHARE);
-    this.#mostAhead = size * AHEAD_SHARE;
+  }
+
+  /** For how many ms somebody has been waiting to be let in. */
+  get crowdedForMs(): number {
+    return this.#entering.others.waitingForMs;
   }
 
   /** Resolves to true when the caller may claim a lane: it then has to `take` or to `leave`. To false when it may not in that time. */
@@ -38,8 +44,9 @@ export class Places {
 
   /** After `enter`: resolves to true when there is a place for the lane, which has to be given back, and to false when there was none in that time. */
   async take({ patienceMs, urgent = false }: Waiting): Promise<boolean> {
-    this.#ahead -= 1;
-    return await this.#taking[urgent ? 'urgent' : 'others'].wait(patienceMs, () => this.#letIn());
+    const taken = await this.#taking[urgent ? 'urgent' : 'others'].wait(patienceMs, () => this.#letIn());
+    if (!taken) this.leave();
+    return taken;
   }
 
   leave(): void {
@@ -59,17 +66,38 @@ export class Places {
   }
 
   #letIn(): void {
-    const forUrgent = (): boolean => this.#opened || this.#free + this.#urgentPlaces > 0;
-    const forOthers = (): boolean => this.#opened || this.#free > 0;
-    while (forUrgent() && this.#taking.urgent.letIn()) this.#free -= 1;
-    while (forOthers() && this.#taking.others.letIn()) this.#free -= 1;
-    while (forUrgent() && this.#entering.urgent.letIn()) this.#ahead += 1;
-    while (forOthers() && (this.#opened || this.#ahead < this.#mostAhead) && this.#entering.others.letIn()) this.#ahead += 1;
+    const { urgent, others } = this.#taking;
+    while (this.#room('urgent') > 0 && urgent.letIn()) this.#place();
+    this.#enter('urgent');
+    while (this.#room('others') > 0 && others.letIn()) this.#place();
+    this.#enter('others');
+    if (this.#entering.others.waitingForMs === 0) this.#onRoom();
+  }
+
+  #room(kind: 'urgent' | 'others'): number {
+    if (this.#opened) return Number.POSITIVE_INFINITY;
+    return this.#free + (kind === 'urgent' ? this.#urgentPlaces : 0);
+  }
+
+  #place(): void {
+    this.#ahead -= 1;
+    this.#free -= 1;
+  }
+
+  #enter(kind: 'urgent' | 'others'): void {
+    while (this.#ahead < this.#room(kind) * AHEAD_SHARE && this.#entering[kind].letIn()) this.#ahead += 1;
   }
 }
 
 class Line {
-  readonly #waiting = new Set<() => void>();
+  /** By whom to let in: since when it waits. */
+  readonly #waiting = new Map<() => void, number>();
+
+  /** How long the first has been waiting; 0 when nobody waits. */
+  get waitingForMs(): number {
+    const [since] = this.#waiting.values();
+    return since === undefined ? 0 : Math.max(1, performance.now() - since);
+  }
 
   /** `look` lets in who may be, perhaps at once. Resolves to true when let in, and to false when that takes longer. */
   wait(patienceMs: number, look: () => void): Promise<boolean> {
@@ -79,7 +107,7 @@ class Line {
         clearTimeout(patience);
         resolve(true);
       };
-      this.#waiting.add(letIn);
+      this.#waiting.set(letIn, performance.now());
       look();
       if (!this.#waiting.has(letIn)) return;
       patience = setTimeout(() => {
@@ -91,7 +119,7 @@ class Line {
 
   /** Lets in the first; false when nobody waits. */
   letIn(): boolean {
-    const [first] = this.#waiting;
+    const [first] = this.#waiting.keys();
     if (!first) return false;
     this.#waiting.delete(first);
     first();

@@ -4,6 +4,7 @@ import type { RedisClient } from './connection';
 import { Gathering } from './gathering';
 import { encodeHistory, type Settled } from './history';
 import { LOG_MAX_ENTRIES, type ShardKeys } from './keys';
+import { Permit } from './permit';
 import { sizeIn } from './record';
 import { pairs, Script } from './script';
 import type { AppendedEvent, Effect } from './state';
@@ -63,12 +64,20 @@ export interface CommitRequest {
   readonly settled: readonly Settled[];
   readonly effects: readonly Effect[];
   readonly followUps?: readonly AppendedEvent[];
-  /** What happens to the lane when events remain: the turn goes on, or the lane waits for its next. `replay`: the event is one, and yields. */
-  readonly ending: 'keep' | 'yield' | 'replay';
+  /**
+   * What happens to the lane when events remain: the turn goes on, with `more` unless a replay waits, or the lane waits for its next. `replay`:
+   * the event is one, and yields.
+   */
+  readonly ending: 'keep' | 'more' | 'yield' | 'replay';
   readonly leaseMs: number;
   readonly historyMaxItems: number;
   readonly historyMaxAgeMs: number;
   readonly recentMaxBytes: number;
+}
+
+/** Whether what was claimed holds the permit of those that crashed before. */
+export function runsAlone(answer: ClaimAnswer): boolean {
+  return (answer.status === 'run' || answer.status === 'replay') && answer.crashes >= CRASHES_BEFORE_ALONE;
 }
 
 interface ClaimRequest {
@@ -97,6 +106,10 @@ const KINDS = {
   UNLINK: ANY_KIND,
   PEXPIRE: ANY_KIND,
 } as const;
+/** Times that a lane was in work when its worker ended, from which on no other such lane is in work beside it. */
+const CRASHES_BEFORE_ALONE = 2;
+/** Times from which on the lane's head is what ends workers: the last three happened alone. */
+export const CRASHES_MAX = CRASHES_BEFORE_ALONE + 3;
 const CALL_MAX_LANES = 32;
 const CALL_MAX_BYTES = 512 * 1024;
 /** What a commit writes for an event beside what its handlers asked for: moving its record counts as writing it. */
@@ -113,12 +126,19 @@ export class LaneProtocol {
   readonly #keys: ShardKeys;
   /** Sets the time in tests; the server's clock otherwise. */
   readonly #now: () => string;
+  readonly #alone: Permit;
   readonly #claims: Gathering<ClaimRequest, ClaimAnswer>;
   readonly #commits: Gathering<SizedCommit, CommitAnswer>;
 
-  constructor(client: RedisClient, keys: ShardKeys, now: () => string = () => '') {
+  /** @param alone held, from its claim on, for the one lane that crashed before; whoever has that lane gives it back. */
+  constructor(
+    client: RedisClient,
+    keys: ShardKeys,
+    { now = () => '', alone = new Permit() }: { now?: () => string; alone?: Permit } = {},
+  ) {
     this.#client = client;
     this.#keys = keys;
+    this.#alone = alone;
     this.#now = now;
     const byCount = { maxCount: CALL_MAX_LANES, sizeOf: () => 0, maxSize: 0 };
     this.#claims = new Gathering((requests) => this.#claim(requests), byCount);
@@ -135,6 +155,18 @@ export class LaneProtocol {
   }
 
   async #claim(requests: readonly ClaimRequest[]): Promise<(ClaimAnswer | undefined)[]> {
+    const mayTakeOneAlone = this.#alone.take();
+    let tookOne = false;
+    try {
+      const answers = await this.#askForLanes(requests, mayTakeOneAlone);
+      tookOne = answers.some((answer) => answer !== undefined && runsAlone(answer));
+      return answers;
+    } finally {
+      if (mayTakeOneAlone && !tookOne) this.#alone.giveBack();
+    }
+  }
+
+  async #askForLanes(requests: readonly ClaimRequest[], mayTakeOneAlone: boolean): Promise<(ClaimAnswer | undefined)[]> {
     const keys = this.#keys;
     const answers = (await scripts.claim.run(
       this.#client,
@@ -143,13 +175,14 @@ export class LaneProtocol {
         keys.running,
         keys.retrying,
         keys.held,
-        keys.totals,
         ...requests.flatMap(({ lane }) => [keys.lane(lane), keys.queue(lane), keys.replays(lane)]),
       ],
       [
         this.#now(),
         requests.length,
         CALL_MAX_BYTES,
+        CRASHES_BEFORE_ALONE,
+        mayTakeOneAlone ? 1 : 0,
         ...requests.flatMap(({ lane, turn, fence, leaseMs }) => [lane, turn, fence, leaseMs]),
       ],
     )) as RawClaim[];

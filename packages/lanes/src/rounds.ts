@@ -6,7 +6,7 @@ export class Rounds {
   readonly #round: () => Promise<void>;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
-  #underWay = false;
+  #underWay: Promise<void> | undefined;
 
   constructor(intervalMs: number, round: () => Promise<void>, log: Logger) {
     this.#intervalMs = intervalMs;
@@ -18,18 +18,18 @@ export class Rounds {
   start(): void {
     this.#timer ??= setInterval(() => {
       if (this.#underWay) return;
-      this.#underWay = true;
-      this.#round()
+      this.#underWay = this.#round()
         .catch((error: unknown) => this.#log.warn({ err: error }, 'a round failed'))
         .finally(() => {
-          this.#underWay = false;
+          this.#underWay = undefined;
         });
     }, this.#intervalMs);
   }
 
-  /** Begins no further round. Idempotent. */
-  stop(): void {
+  /** Begins no further round, and resolves when none is under way. Idempotent. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    await this.#underWay;
   }
 }

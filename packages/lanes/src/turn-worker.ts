@@ -4,6 +4,7 @@ import { closeConnection, openConnection, type RedisClient } from './connection'
 import { openDataSet } from './data-set';
 import { ShardKeys } from './keys';
 import type { Logger } from './logger';
+import { Permit } from './permit';
 import type { LostTurn } from './protocol';
 import { Rescuer } from './rescuer';
 import { Rounds } from './rounds';
@@ -49,6 +50,7 @@ class BullTurnWorker implements TurnWorker {
   readonly #watchClient: RedisClient;
   readonly #queueClient: RedisClient;
   readonly #arming: Arming;
+  readonly #alone = new Permit();
   readonly #workers: Worker<TurnJob>[] = [];
   readonly #rounds: Rounds[] = [];
   readonly #turns: TurnTaker[] = [];
@@ -96,7 +98,6 @@ class BullTurnWorker implements TurnWorker {
 
   async #stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    for (const round of this.#rounds) round.stop();
     const disconnect = (): void => {
       closeConnection(this.#client);
       closeConnection(this.#watchClient);
@@ -105,7 +106,7 @@ class BullTurnWorker implements TurnWorker {
     // A store that does not answer must not keep the worker: its lanes are rescued when their leases have passed.
     const giveUp = setTimeout(disconnect, graceMs + RELEASE_MS);
     for (const turns of this.#turns) turns.stop(graceMs);
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.all([...this.#rounds.map((round) => round.stop()), ...this.#workers.map((worker) => worker.close())]);
     await Promise.all(this.#turns.map((turns) => turns.ended()));
     await this.#arming.close();
     clearTimeout(giveUp);
@@ -119,7 +120,20 @@ class BullTurnWorker implements TurnWorker {
       if (delayMs > 0) this.#arming.armAlone(shard, turn, delayMs);
       else this.#arming.arm(shard, [turn]);
     };
-    const turns = new TurnTaker({ shard, client: this.#client, keys, settings: this.#settings, observer, log, arm });
+    const onRoom = (): void => {
+      if (worker.isPaused() && !this.#stopping) void worker.resume();
+    };
+    const turns = new TurnTaker({
+      shard,
+      client: this.#client,
+      keys,
+      settings: this.#settings,
+      observer,
+      log,
+      arm,
+      alone: this.#alone,
+      onRoom,
+    });
     const worker = new Worker<TurnJob>(
       TURN_QUEUE,
       // A job only brings lanes to a worker: it is done once they are claimed. Lanes of one job share nothing but the job.
@@ -166,6 +180,8 @@ class BullTurnWorker implements TurnWorker {
     const rounds = new Rounds(
       WATCH_ROUND_MS,
       async () => {
+        // What a full worker took would wait here; in the queue any worker may take it. The jobs that it has go on.
+        if (turns.full && !worker.isPaused()) void worker.pause(true);
         for (let more = true; more && !this.#stopping; ) {
           const care = await watch.look();
           const [fired] = await Promise.all([timers.fire(care.dueTimers), rescuer.rescue(care)]);

@@ -18,7 +18,17 @@ import type { Settled } from './history';
 import type { ShardKeys } from './keys';
 import type { Logger } from './logger';
 import { nextLoopTurn } from './loop-turn';
-import { type Claimed, type CommitAnswer, type CommitRequest, LaneProtocol, type LostTurn, newFence } from './protocol';
+import {
+  type Claimed,
+  type CommitAnswer,
+  type CommitRequest,
+  CRASHES_MAX,
+  LaneProtocol,
+  type LostTurn,
+  newFence,
+  runsAlone,
+} from './protocol';
+import type { Permit } from './permit';
 import { Places, type Waiting } from './places';
 import { decodeRecord, type StoredEvent, sizeIn } from './record';
 import { retention } from './retention';
@@ -56,13 +66,13 @@ export type Violation = (typeof violations)[number];
 
 /** A turn takes no further event after this long, so that merchants take turns. */
 const TURN_BUDGET_MS = 500;
-/** Crashes in all that make a lane's head a dead letter: two in company, then three alone. */
-const CRASHES_MAX = 5;
 const NEWER_VERSION_WAIT_MS = 30_000;
 /** How long a lane waits for a place in a worker that is full of slow handlers, before it goes back to where any worker may take it. */
 const PATIENCE_MS = 5_000;
 /** The same for a lane that is late already: before the watch takes it for one whose arming was lost. */
 const URGENT_PATIENCE_MS = 1_500;
+/** A worker in which lanes wait for so long is full. */
+const FULL_AFTER_MS = 250;
 /** Bodies of the events committed last are kept for reading, up to this size in a shard. */
 const RECENT_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -108,6 +118,7 @@ export class TurnTaker {
   readonly #shard: number;
   readonly #client: RedisClient;
   readonly #keys: ShardKeys;
+  readonly #alone: Permit;
   readonly #protocol: LaneProtocol;
   readonly #settings: TurnSettings;
   readonly #observer: TurnObserver;
@@ -128,17 +139,21 @@ export class TurnTaker {
     observer: TurnObserver;
     log: Logger;
     arm: (turn: ArmedTurn, delayMs: number) => void;
+    /** Shared by all shards of a process: for the one lane in work that crashed before. */
+    alone: Permit;
+    onRoom: () => void;
   }) {
     this.#shard = dependencies.shard;
     this.#client = dependencies.client;
     this.#keys = dependencies.keys;
-    this.#protocol = new LaneProtocol(dependencies.client, dependencies.keys);
+    this.#alone = dependencies.alone;
+    this.#protocol = new LaneProtocol(dependencies.client, dependencies.keys, { alone: dependencies.alone });
     this.#settings = dependencies.settings;
     this.#observer = dependencies.observer;
     this.#log = dependencies.log;
     this.#arm = dependencies.arm;
     this.#leaseMs = leaseMsFor(dependencies.settings.handlerTimeoutMs);
-    this.#places = new Places(dependencies.settings.concurrency);
+    this.#places = new Places(dependencies.settings.concurrency, dependencies.onRoom);
     setMaxListeners(0, this.#cutOff.signal);
   }
 
@@ -152,6 +167,7 @@ export class TurnTaker {
 
   /** Begins a turn of a lane that is late already, before those that wait here. When it cannot, the lane goes the way of all lanes. */
   beginUrgent(turn: ArmedTurn): void {
+    if (this.#stopping) return this.#arm(turn, 0);
     void this.#under(
       this.#begin(turn, { patienceMs: URGENT_PATIENCE_MS, urgent: true }).catch((error: unknown) => {
         this.#log.warn({ err: error, lane: turn[0] }, 'an urgent turn could not begin; its lane goes to the queue');
@@ -163,6 +179,8 @@ export class TurnTaker {
   async #begin([lane, turn]: ArmedTurn, waiting: Waiting): Promise<void> {
     const { urgent = false } = waiting;
     const entered = await this.#places.enter(waiting);
+    // It may have a job of this turn in the queue already, and keeps that place.
+    if (urgent && !entered) return this.#arm([lane, turn], 0);
     let claimed: HeldLane | undefined;
     try {
       const fence = newFence();
@@ -174,10 +192,18 @@ export class TurnTaker {
       if (entered && !claimed) this.#places.leave();
     }
     if (!claimed) return;
-    const turnTaken = entered ? this.#takePlace(claimed, waiting) : this.#run(claimed, undefined);
-    void this.#under(
-      turnTaken.catch((error: unknown) => this.#log.error({ err: error, lane }, 'a turn failed; its lane will be rescued')),
-    );
+    void this.#under(this.#take(claimed, entered ? waiting : undefined));
+  }
+
+  /** Takes the turn of a claimed lane, in a place if there is one. */
+  async #take(claimed: HeldLane, waiting: Waiting | undefined): Promise<void> {
+    try {
+      await (waiting ? this.#takePlace(claimed, waiting) : this.#run(claimed, undefined));
+    } catch (error) {
+      this.#log.error({ err: error, lane: claimed.lane }, 'a turn failed; its lane will be rescued');
+    } finally {
+      if (runsAlone(claimed.claim)) this.#alone.giveBack();
+    }
   }
 
   async #takePlace(claimed: HeldLane, waiting: Waiting): Promise<void> {
@@ -192,6 +218,11 @@ export class TurnTaker {
     } finally {
       giveBack();
     }
+  }
+
+  /** True when lanes that were brought here could not be claimed for a while: further ones had better stay where any worker may take them. `onRoom` tells of the end. */
+  get full(): boolean {
+    return this.#places.crowdedForMs > FULL_AFTER_MS;
   }
 
   /** Lets `ended` wait for it. */
@@ -255,18 +286,21 @@ export class TurnTaker {
             });
       from += run.settled.length;
       failedAttempts = 0;
-      // What arrived meanwhile is taken too while the budget lasts: the way through the queue would be longer.
-      const readsOn = from === events.length && !unreadable && claim.crashes === 0 && budget.events > 0 && budget.bytes > 0;
-      const goesOn = run.settled.length > 0 && (from < events.length || readsOn) && !over();
-
       if (run.settled.length > 0 || !run.failed) {
-        const ending = replay && run.settled.length > 0 ? 'replay' : goesOn || run.failed ? 'keep' : 'yield';
+        const goesOn = run.settled.length > 0 && !over();
+        const budgetLeft = budget.events > 0 && budget.bytes > 0;
+        // A lane that crashed takes one event a turn.
+        const readsOn = budgetLeft && !unreadable && claim.crashes === 0;
+        let ending: CommitRequest['ending'] = 'yield';
+        if (replay && run.settled.length > 0) ending = 'replay';
+        else if (run.failed || (goesOn && from < events.length)) ending = 'keep';
+        else if (goesOn && readsOn) ending = 'more';
         const renewed = Date.now() + this.#leaseMs;
-        if (ending !== 'keep') giveBack?.();
+        if (ending === 'yield' || ending === 'replay') giveBack?.();
         const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, ending);
         if ('turnToArm' in answer && answer.turnToArm > 0) {
           // What is urgent and has not had its number of events is not sent to the end of the queue for the time that it took.
-          if (urgent && giveBack && budget.events > 0 && !this.#stopping) this.beginUrgent([lane, answer.turnToArm]);
+          if (urgent && giveBack && budgetLeft) this.beginUrgent([lane, answer.turnToArm]);
           else this.#arm([lane, answer.turnToArm], 0);
         }
         if (answer.status !== 'kept') return;

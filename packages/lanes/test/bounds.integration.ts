@@ -76,7 +76,7 @@ test('history keeps no event that is older than its age, and an event that has l
   const inspector = await readyInspector();
 
   let now = Date.now();
-  const protocol = new LaneProtocol(store, keys, () => String(now));
+  const protocol = new LaneProtocol(store, keys, { now: () => String(now) });
   const limits = { leaseMs: 10_000, maxEvents: 1, maxBytes: 1_000_000 };
   for (let turn = 1; turn <= 2; turn++) {
     const fence = newFence();

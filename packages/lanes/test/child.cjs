@@ -1,10 +1,10 @@
 // A process of the engine that a test can kill or freeze. It runs what was built.
 //   node child.cjs accept-and-die <url> <prefix> <request as JSON>   ends itself between the append and the arming
-//   node child.cjs work <url> <prefix> <ms a handler takes>          says "decided <event id>" when a handler begins;
-//                                                                    an event of the topic POISON ends the process
+//   node child.cjs work <url> <prefix> <ms a handler takes> <shards>  says "decided <event id>" when a handler begins; an event of the
+//                                                                    topic POISON ends the process after a third of that time
 const { createAcceptor, createTurnWorker } = require('../dist/index.js');
 
-const [, , role, redisUrl, prefix, argument] = process.argv;
+const [, , role, redisUrl, prefix, argument, shards = '1'] = process.argv;
 const log = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) };
 
 if (role === 'accept-and-die') {
@@ -36,13 +36,13 @@ if (role === 'accept-and-die') {
   const worker = createTurnWorker({
     redisUrl,
     prefix,
-    shards: 1,
+    shards: Number(shards),
     decider: {
       plan: (event) => ({
         external: false,
         reads: [],
         run: async (unit) => {
-          if (event.topic === 'POISON') process.kill(process.pid, 'SIGKILL');
+          if (event.topic === 'POISON') setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(argument) / 3);
           console.log(`decided ${event.eventId}`);
           unit.put('offers', event.eventId, { by: process.pid });
           await new Promise((resolve) => setTimeout(resolve, Number(argument)));

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { startTestRedis, type TestRedis, waitFor } from '@syncline/testkit';
 import { ShardKeys } from '../src/keys';
+import { Permit } from '../src/permit';
 import { LaneProtocol, newFence } from '../src/protocol';
 import { deciderOf, Engine, request, claimAndRead } from './harness';
 
@@ -21,8 +22,12 @@ afterEach(async () => {
   await engine.close();
 });
 
-function start(role: string, argument: string): { child: ChildProcess; output: () => string; exited: Promise<void> } {
-  const child = spawn(process.execPath, [join(__dirname, 'child.cjs'), role, engine.url, engine.prefix, argument]);
+function start(
+  role: string,
+  argument: string,
+  shards = '1',
+): { child: ChildProcess; output: () => string; exited: Promise<void> } {
+  const child = spawn(process.execPath, [join(__dirname, 'child.cjs'), role, engine.url, engine.prefix, argument, shards]);
   children.push(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -74,10 +79,11 @@ test('an event that ends every worker is tried alone after two crashes, and is a
   let now = Date.now();
   const client = engine.redis();
   const keys = new ShardKeys(engine.prefix, 0);
-  const protocol = new LaneProtocol(client, keys, () => String(now));
   const claimed: number[] = [];
   let turn = 1;
   for (let crash = 0; crash < 5; crash++) {
+    // Each time another worker.
+    const protocol = new LaneProtocol(client, keys, { now: () => String(now) });
     const claim = await claimAndRead(protocol, 'violet:1', turn, newFence(), {
       leaseMs: 10_000,
       maxEvents: 10,
@@ -103,45 +109,48 @@ test('an event that ends every worker is tried alone after two crashes, and is a
   expect(JSON.parse(letter)).toMatchObject({ reason: 'crashed', attempts: 5, eventId: requests[0]?.event.eventId });
 });
 
-test('an event that ends every worker takes no event of another lane with it', async () => {
-  const acceptor = engine.acceptor();
+test('an event that ends every worker takes no event of another lane with it, in whatever shard', async () => {
+  const shards = [0, 1].map((shard) => new ShardKeys(engine.prefix, shard));
+  const acceptor = engine.acceptor({ shards: shards.length });
   const poison = request('poison', { topic: 'POISON' });
-  const innocent = Array.from({ length: 40 }, (_, index) => request(`innocent-${index}`));
+  const innocent = Array.from({ length: 12 }, (_, index) => request(`innocent-${index}`));
   await Promise.all([poison, ...innocent].map((one) => acceptor.accept(one)));
   await acceptor.stop(1_000);
   const client = engine.redis();
-  const keys = new ShardKeys(engine.prefix, 0);
-  let ended = 0;
+  const sumOf = async (count: (keys: ShardKeys) => Promise<unknown>): Promise<number> =>
+    (await Promise.all(shards.map(count))).reduce<number>((sum, one) => sum + Number(one), 0);
+  const deadLetters = (): Promise<number> => sumOf((keys) => client.hlen(keys.dead));
   // What is let out of a lease by hand here would take ten seconds each time.
-  const expireLeases = async (): Promise<void> => {
+  const expireLeases = async (keys: ShardKeys): Promise<void> => {
     for (const lane of await client.zrange(keys.running, '0', '-1')) {
       await client.hset(keys.lane(lane), 'lease', '1');
       await client.zadd(keys.running, '1', lane);
     }
   };
-  while ((await client.hlen(keys.dead)) === 0) {
+  let ended = 0;
+  while ((await deadLetters()) === 0) {
     expect(ended).toBeLessThan(10);
-    await expireLeases();
-    const worker = start('work', '50');
-    await Promise.race([
-      worker.exited.then(() => ended++),
-      waitFor(async () => (await client.hlen(keys.dead)) > 0, { timeoutMs: 30_000 }),
-    ]);
+    await Promise.all(shards.map(expireLeases));
+    const worker = start('work', '300', String(shards.length));
+    await Promise.race([worker.exited.then(() => ended++), waitFor(async () => (await deadLetters()) > 0)]);
   }
   expect(ended).toBe(5);
-  await waitFor(async () => Number(await client.hget(keys.totals, 'processed')) === innocent.length, { timeoutMs: 30_000 });
-  const letters = (await client.hvals(keys.dead)).map((letter) => JSON.parse(letter) as { eventId: string; reason: string });
-  expect(letters).toMatchObject([{ eventId: poison.event.eventId, reason: 'crashed' }]);
-}, 90_000);
+  await waitFor(async () => (await sumOf((keys) => client.hget(keys.totals, 'processed'))) === innocent.length);
+  const letters = await Promise.all(shards.map((keys) => client.hvals(keys.dead)));
+  expect(letters.flat().map((letter) => JSON.parse(letter) as unknown)).toMatchObject([
+    { eventId: poison.event.eventId, reason: 'crashed' },
+  ]);
+}, 240_000);
 
-test('of lanes that crashed twice one is let in at a time, and the others wait without losing an attempt', async () => {
+test('of lanes that crashed twice a worker has one in work at a time, and the others wait without losing an attempt', async () => {
   const acceptor = engine.acceptor();
   const [first, second, third] = ['violet:1', 'violet:2', 'violet:3'] as const;
   for (const merchant of ['1', '2', '3']) await acceptor.accept(request(merchant));
   const client = engine.redis();
   const keys = new ShardKeys(engine.prefix, 0);
   let now = Date.now();
-  const protocol = new LaneProtocol(client, keys, () => String(now));
+  const alone = new Permit();
+  const protocol = new LaneProtocol(client, keys, { now: () => String(now), alone });
   for (const lane of [first, second]) await client.hset(keys.lane(lane), 'crashes', 2);
 
   const claims = await Promise.all([first, second, third].map((lane) => protocol.claim(lane, 1, `fence of ${lane}`, 10_000)));
@@ -152,16 +161,40 @@ test('of lanes that crashed twice one is let in at a time, and the others wait w
   ]);
   now += 1_000;
   expect(await protocol.claim(second, 2, 'another fence', 10_000)).toMatchObject({ status: 'wait', turnToArm: 3 });
-  // The one that is let in ends its worker; nobody rescues it before the other comes again.
-  now += 10_000;
+  alone.giveBack();
+  now += 1_000;
   expect(await protocol.claim(second, 3, 'another fence', 10_000)).toMatchObject({
     status: 'run',
     crashes: 2,
     failedAttempts: 0,
   });
-  expect(await protocol.rescue(first, 0)).toMatchObject({ status: 'rescued', lost: 'lease' });
-  expect(await protocol.claim(first, 2, 'a third fence', 10_000)).toMatchObject({ status: 'wait', turnToArm: 3 });
+
+  // A lane whose lease has passed counts its crash also when it has to wait.
+  now += 10_001;
+  expect(await protocol.claim(first, 1, 'a third fence', 10_000)).toMatchObject({ status: 'wait', turnToArm: 2 });
   expect(await client.hget(keys.lane(first), 'crashes')).toBe('3');
+});
+
+test('lanes that crashed are worked off one after the other, also where there are many', async () => {
+  const acceptor = engine.acceptor();
+  const client = engine.redis();
+  const keys = new ShardKeys(engine.prefix, 0);
+  const lanes = Array.from({ length: 6 }, (_, index) => `violet:${index}`);
+  for (const lane of lanes) await acceptor.accept(request('', { lane }));
+  for (const lane of lanes) await client.hset(keys.lane(lane), 'crashes', 4);
+  await acceptor.stop(1_000);
+  let inWork = 0;
+  let most = 0;
+  const worker = await engine.worker(
+    deciderOf(async () => {
+      most = Math.max(most, ++inWork);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      inWork--;
+    }),
+  );
+  await waitFor(() => worker.counts.commits.length === lanes.length);
+  expect(most).toBe(1);
+  expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
 });
 
 test('a worker that was frozen past its lease and wakes commits nothing', async () => {

@@ -459,13 +459,22 @@ test('lanes that a busy worker has not begun stay in the queue or go back to it,
   // Beside the twenty that it has begun a worker has claimed four lanes for each of its places, and holds the lanes of eight or nine jobs.
   expect(waiting).toBeGreaterThanOrEqual(lanes - 20 - 80 - 9);
 
-  const free = await Promise.all([1, 2, 3].map(() => engine.worker(deciderOf(() => undefined))));
-  // What goes back may come to the busy worker once more, and wait there as long again.
-  await waitFor(() => free.flatMap(({ counts }) => counts.commits).length === lanes - 20, { timeoutMs: 200_000 });
+  const free = await engine.worker(deciderOf(() => undefined));
+  await waitFor(() => free.counts.commits.length === lanes - 20);
   expect(begun).toHaveLength(20);
-  for (const { counts } of [busy, ...free]) expect(counts.rescues).toEqual({ lease: 0, arming: 0 });
+  for (const { counts } of [busy, free]) expect(counts.rescues).toEqual({ lease: 0, arming: 0 });
+  // While it is full the busy worker takes no job: what went back from it does not come to it again.
+  const keys = new ShardKeys(engine.prefix, 0);
+  const client = engine.redis();
+  const turns = await Promise.all(
+    Array.from({ length: lanes }, async (_, index) => Number(await client.hget(keys.lane(`violet:${index}`), 'turn'))),
+  );
+  expect(Math.max(...turns)).toBe(2);
   release();
   await waitFor(() => busy.counts.commits.length === 20);
+  await free.stop(1_000);
+  await acceptor.accept(request('of the one that was busy'));
+  await waitFor(() => busy.counts.commits.length === 21);
 });
 
 test('a turn that wakes so late that its lease may end under a handler begins none, and gives the lane back', async () => {

@@ -7,7 +7,7 @@ import { createInspector } from '../src/inspector';
 import { createOperator, type Operator } from '../src/operator';
 import { newFence } from '../src/protocol';
 import { Engine, silent } from './harness';
-import { type Answer, type ArmedTurn, type ModelEvent, ShardModel, snapshotOf, type Wish } from './model';
+import { type Answer, type ArmedTurn, type Keep, type ModelEvent, ShardModel, snapshotOf, type Wish } from './model';
 import { type Decided, expectEqual, type Run, ShardUnderTest } from './shard-under-test';
 
 /** A longer proof: SYNCLINE_MODEL_RUNS=20000. SYNCLINE_MODEL_SEED repeats one that failed. */
@@ -124,11 +124,11 @@ const decisions = fc.array(
   { maxLength: 4 },
 );
 
-async function commitRun(world: World, run: Run, decided: readonly Decided[], keep: boolean, armingLost: boolean): Promise<void> {
+async function commitRun(world: World, run: Run, decided: readonly Decided[], keep: Keep, armingLost: boolean): Promise<void> {
   const { lane, kind } = run;
   const replay = kind === 'replay';
   const wanted = kind === 'seized' ? (['discarded'] as const) : decided.slice(0, run.events.length);
-  const goesOn = keep && wanted.length > 0;
+  const goesOn = wanted.length > 0 && keep;
   const outcomes = wanted.map((outcome, index) => {
     const event = run.events[index];
     return replay && event && outcome === 'processed' && world.model.isSuperseded(lane, eventOf(event)) ? 'superseded' : outcome;
@@ -166,10 +166,14 @@ const commands = [
       if (answer[1] && !args.lost) world.armed.push([args.lane, answer[1]]);
     },
   ),
-  command('claim', fc.record({ back: fc.nat(3), maxEvents: fc.integer({ min: 1, max: 4 }), lost }), async (world, args) => {
-    const armed = newest(world.armed, args.back);
-    if (armed) await claim(world, armed, newFence(), args.maxEvents, args.lost);
-  }),
+  command(
+    'claim',
+    fc.record({ back: fc.nat(3), maxEvents: fc.integer({ min: 1, max: 4 }), alone: fc.boolean(), lost }),
+    async (world, args) => {
+      const armed = newest(world.armed, args.back);
+      if (armed) await claim(world, armed, newFence(), args.maxEvents, args.lost, args.alone);
+    },
+  ),
   command('claim sent again', fc.record({ back: fc.nat(2), lost }), async (world, args) => {
     const run = newest(
       world.runs.filter(({ kind }) => kind !== 'seized'),
@@ -179,10 +183,14 @@ const commands = [
     await claim(world, [run.lane, run.turn], run.fence, 4, args.lost);
     world.runs.splice(world.runs.indexOf(run), 1);
   }),
-  command('commit', fc.record({ back: fc.nat(3), decisions, keep: fc.boolean(), lost }), async (world, args) => {
-    const run = newest(world.runs, args.back);
-    if (run && run.events.length > 0) await commitRun(world, run, args.decisions, args.keep, args.lost);
-  }),
+  command(
+    'commit',
+    fc.record({ back: fc.nat(3), decisions, keep: fc.constantFrom('keep' as const, 'more' as const, false as const), lost }),
+    async (world, args) => {
+      const run = newest(world.runs, args.back);
+      if (run && run.events.length > 0) await commitRun(world, run, args.decisions, args.keep, args.lost);
+    },
+  ),
   command('fail', fc.record({ back: fc.nat(3), delayMs: delays, lost }), async (world, { back, delayMs, lost: armingLost }) => {
     const run = newest(
       world.runs.filter(({ kind, events }) => kind === 'run' && events.length > 0),
@@ -259,9 +267,16 @@ const commands = [
   ),
 ];
 
-async function claim(world: World, [lane, turn]: ArmedTurn, fence: string, maxEvents: number, armingLost: boolean) {
-  const { answer, run } = await shard.claim(lane, turn, fence, maxEvents);
-  const expected = world.model.claim(lane, turn, fence, maxEvents);
+async function claim(
+  world: World,
+  [lane, turn]: ArmedTurn,
+  fence: string,
+  maxEvents: number,
+  armingLost: boolean,
+  mayTakeOneAlone = true,
+) {
+  const { answer, run } = await shard.claim(lane, turn, fence, maxEvents, mayTakeOneAlone);
+  const expected = world.model.claim(lane, turn, fence, maxEvents, mayTakeOneAlone);
   world.expectSame(lane, answer, expected.answer, armingLost);
   if (!run || !('events' in expected)) return undefined;
   const { failedAttempts, crashes } = run;

@@ -26,6 +26,9 @@ export type ArmedTurn = readonly [lane: string, turn: number];
 
 export type ClaimAnswer = { answer: Answer } | { answer: Answer; events: ModelEvent[]; failedAttempts: number; crashes: number };
 
+/** Whether the turn goes on when events remain: with `more` only while no dead letter is put back. */
+export type Keep = 'keep' | 'more' | false;
+
 export interface Limits {
   readonly leaseMs: number;
   readonly dedupWindowMs: number;
@@ -117,8 +120,6 @@ export class ShardModel {
   readonly lanes = new Map<string, LaneModel>();
   /** Every id accepted, with the event that it stands for and when it was remembered. */
   readonly remembered = new Map<string, { lane: string; seq: number; at: number }>();
-  /** Of the lanes that crashed twice, the one that was let in last. */
-  alone: string | undefined;
   /** By lane and seq. */
   readonly deadLetters = new Map<string, { lane: string; event: ModelEvent }>();
 
@@ -158,7 +159,8 @@ export class ShardModel {
     return lane.armUnlessHeld(this.now);
   }
 
-  claim(name: string, turn: number, fence: string, maxEvents: number): ClaimAnswer {
+  /** `mayTakeOneAlone`: the worker has no lane in work that crashed twice. */
+  claim(name: string, turn: number, fence: string, maxEvents: number, mayTakeOneAlone: boolean): ClaimAnswer {
     const lane = this.lane(name);
     const { now, limits } = this;
     if (!lane.armed || turn !== lane.turn) return { answer: ['stale'] };
@@ -173,13 +175,9 @@ export class ShardModel {
     if (!replay && lane.notBefore !== undefined && lane.notBefore > now)
       return { answer: ['wait', lane.retryAt(lane.notBefore)] };
     if (anothers) lane.crashes++;
-    if (lane.crashes >= CRASHES_BEFORE_ALONE) {
-      const other = this.alone === undefined || this.alone === name ? undefined : this.lane(this.alone);
-      if (other?.isOwned(now)) {
-        lane.notBefore = now + ALONE_WAIT_MS;
-        return { answer: ['wait', lane.retryAt(lane.notBefore)] };
-      }
-      this.alone = name;
+    if (lane.crashes >= CRASHES_BEFORE_ALONE && !mayTakeOneAlone) {
+      lane.notBefore = now + ALONE_WAIT_MS;
+      return { answer: ['wait', lane.retryAt(lane.notBefore)] };
     }
     lane.own(fence, now + limits.leaseMs);
     const alone = lane.crashes >= CRASHES_BEFORE_ALONE;
@@ -196,7 +194,7 @@ export class ShardModel {
     name: string,
     fence: string,
     outcomes: readonly Outcome[],
-    { attempt, replay, keep }: { attempt: number; replay: boolean; keep: boolean },
+    { attempt, replay, keep }: { attempt: number; replay: boolean; keep: Keep },
   ): Answer {
     const lane = this.lane(name);
     if (lane.owner?.fence !== fence) return ['fenced'];
@@ -218,7 +216,7 @@ export class ShardModel {
   }
 
   /** What becomes of the lane is decided once its events, and what they appended, have their places. */
-  #afterCommit(lane: LaneModel, fence: string, events: number, replay: boolean, keep: boolean): [status: string, turn: number] {
+  #afterCommit(lane: LaneModel, fence: string, events: number, replay: boolean, keep: Keep): [status: string, turn: number] {
     if (events > 0) lane.crashes = 0;
     if (events > 0 && !replay) {
       lane.attempts = 0;
@@ -232,7 +230,7 @@ export class ShardModel {
       lane.disarm();
       return ['held', 0];
     }
-    if (keep && !replay) {
+    if (!replay && (keep === 'keep' || (keep === 'more' && lane.replays.length === 0))) {
       lane.own(fence, this.now + this.limits.leaseMs);
       return ['kept', 0];
     }

@@ -247,6 +247,26 @@ test('a replayed dead letter is processed before what waits, keeps its identity,
   expect(worker.counts.violations).toEqual([]);
 });
 
+test('a replay put in while the lane decides its last event comes right after it', async () => {
+  const acceptor = engine.acceptor();
+  let broken = true;
+  let id = '';
+  const worker = await engine.worker(
+    deciderOf(async (event) => {
+      if (broken) throw new PermanentError('broken');
+      if (event.seq === 2) expect(await operator.replay(id)).toBe('replayed');
+    }),
+  );
+  await acceptor.accept(request('1'));
+  await waitFor(() => worker.counts.commits.length === 1);
+  id = (await inspector.deadLetters({}, { limit: 1 })).items[0]?.id ?? '';
+  broken = false;
+  await acceptor.accept(request('1'));
+  await waitFor(() => worker.counts.commits.length === 3);
+  expect(await history()).toEqual(['1 dead', '2 processed', '1 processed replayed']);
+  expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
+});
+
 test('a replay that meets a newer state is superseded and changes nothing', async () => {
   const acceptor = engine.acceptor();
   await acceptor.accept(request('1'));

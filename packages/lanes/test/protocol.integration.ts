@@ -2,7 +2,7 @@ import { startTestRedis, type TestRedis } from '@syncline/testkit';
 import type { Redis } from 'ioredis';
 import { ShardKeys } from '../src/keys';
 import { LaneProtocol, newFence } from '../src/protocol';
-import { decodeRecord } from '../src/record';
+import { decodeRecord, encodeRecord } from '../src/record';
 import { commitOf, Engine, request, claimAndRead } from './harness';
 
 const lane = 'violet:1';
@@ -22,7 +22,7 @@ beforeEach(() => {
   engine = new Engine(redis.url);
   keys = new ShardKeys(engine.prefix, 0);
   now = Date.now();
-  protocol = new LaneProtocol(engine.redis(), keys, () => String(now));
+  protocol = new LaneProtocol(engine.redis(), keys, { now: () => String(now) });
 });
 afterEach(() => engine.close());
 
@@ -186,6 +186,38 @@ test('a lane whose arming was lost is rescued once the queue is past it, and not
   now = armedAt + 60_000;
   expect(await protocol.rescue(lane, armedAt)).toEqual({ status: 'well' });
   expect(await protocol.rescue(lane, armedAt + 1)).toEqual({ status: 'rescued', turnToArm: 2, lost: 'arming' });
+});
+
+test('a commit of what the store has lost since it was read is refused, and the lane goes on with what it holds', async () => {
+  await accepted(2);
+  const client = engine.redis();
+  const fence = newFence();
+  const { events } = await claimed(1, fence);
+  expect(await protocol.commit(lane, commitOf(events.slice(0, 1), fence, { ending: 'keep' }))).toEqual({ status: 'kept' });
+  // Accepted, read by the turn that goes on, and not with the replica that then becomes the master.
+  await accepted(1);
+  const read = await protocol.read(lane, fence, { events: 10, bytes: 1_000_000 });
+  expect(read).toHaveLength(2);
+  await client.rpop(keys.queue(lane));
+  await client.hset(keys.lane(lane), 'seq', '2');
+
+  const lost = (read ?? []).map(decodeRecord);
+  expect(await protocol.commit(lane, commitOf(lost, fence))).toEqual({ status: 'fenced' });
+  expect(await protocol.commit(lane, commitOf(lost.slice(0, 1), fence))).toEqual({ status: 'idle' });
+});
+
+test('a turn that goes on with what waits ends for a replay, and one that has more of its own does not', async () => {
+  await accepted(3);
+  const client = engine.redis();
+  const fence = newFence();
+  const { events } = await claimed(1, fence);
+  expect(await protocol.commit(lane, commitOf(events.slice(0, 1), fence, { ending: 'more' }))).toEqual({ status: 'kept' });
+  await client.zadd(keys.replays(lane), '1', `1 ${encodeRecord(request('1').event).record}`);
+  expect(await protocol.commit(lane, commitOf(events.slice(1, 2), fence, { ending: 'keep' }))).toEqual({ status: 'kept' });
+  expect(await protocol.commit(lane, commitOf([], fence, { ending: 'more', firstSeq: 3 }))).toEqual({
+    status: 'yielded',
+    turnToArm: 2,
+  });
 });
 
 test('a claim takes no more than its events and bytes, but always one event', async () => {

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import type { DataSet } from '../src/data-set';
 import { dataSetKey, LOG_MAX_ENTRIES, ShardKeys } from '../src/keys';
 import type { Inspector } from '../src/inspector';
+import { Permit } from '../src/permit';
 import { type CommitRequest, LaneProtocol, newFence } from '../src/protocol';
 import { decodeRecord, encodeRecord, newBodyToken, type StoredEvent } from '../src/record';
 import { retention } from '../src/retention';
@@ -12,7 +13,7 @@ import { ShardAcceptor } from '../src/shard-acceptor';
 import { EventUnit, RunState } from '../src/state';
 import { timerName } from '../src/timers';
 import { request, silent, claimAndRead } from './harness';
-import { type Answer, deadLetterName, type Limits, type ShardSnapshot, TURN_MAX_EVENTS, type Wish } from './model';
+import { type Answer, deadLetterName, type Keep, type Limits, type ShardSnapshot, TURN_MAX_EVENTS, type Wish } from './model';
 
 const scripts = {
   fire: new Script('fire', 'append'),
@@ -42,6 +43,14 @@ export interface Run {
 /** Where the outcome of an event is still open: whether a replay is superseded is found out when it is decided. */
 export type Decided = Exclude<Outcome, 'superseded'>;
 
+/** Free or not, as the test says. */
+class SetPermit extends Permit {
+  free = true;
+  override take(): boolean {
+    return this.free;
+  }
+}
+
 /** The engine's own steps on one shard in a real Redis, at a time that the test sets. */
 export class ShardUnderTest {
   readonly #client: Redis;
@@ -51,6 +60,7 @@ export class ShardUnderTest {
   readonly #now: () => number;
   readonly #inspector: Inspector;
   readonly keys: ShardKeys;
+  readonly alone = new SetPermit();
   readonly protocol: LaneProtocol;
 
   constructor(of: {
@@ -69,7 +79,7 @@ export class ShardUnderTest {
     this.#inspector = of.inspector;
     this.#now = of.now;
     this.keys = new ShardKeys(of.prefix, 0);
-    this.protocol = new LaneProtocol(of.client, this.keys, () => String(this.#now()));
+    this.protocol = new LaneProtocol(of.client, this.keys, { now: () => String(this.#now()), alone: this.alone });
   }
 
   /** Begins anew, with nothing but the data set. */
@@ -115,7 +125,14 @@ export class ShardUnderTest {
     });
   }
 
-  async claim(lane: string, turn: number, fence: string, maxEvents: number): Promise<{ answer: Answer; run?: Run }> {
+  async claim(
+    lane: string,
+    turn: number,
+    fence: string,
+    maxEvents: number,
+    mayTakeOneAlone: boolean,
+  ): Promise<{ answer: Answer; run?: Run }> {
+    this.alone.free = mayTakeOneAlone;
     const limits = { leaseMs: this.#limits.leaseMs, maxEvents, maxBytes: 1_000_000 };
     const claim = await claimAndRead(this.protocol, lane, turn, fence, limits);
     if (claim.status === 'wait') return { answer: [claim.status, claim.turnToArm] };
@@ -125,7 +142,7 @@ export class ShardUnderTest {
   }
 
   /** Decides the first events of a run as a turn does, and gives the commit, not sent yet. */
-  async decide(run: Run, decisions: readonly Decided[], keep: boolean): Promise<CommitRequest> {
+  async decide(run: Run, decisions: readonly Decided[], keep: Keep): Promise<CommitRequest> {
     const { leaseMs, historyMaxItems, historyMaxAgeMs } = this.#limits;
     const state = new RunState(this.#client, this.keys, run.lane);
     const settled = [];
@@ -142,7 +159,7 @@ export class ShardUnderTest {
       settled,
       effects: [...state.effects({ historyMaxItems, historyMaxAgeMs }), ...kept],
       followUps: state.followUps,
-      ending: run.kind === 'replay' && settled.length > 0 ? 'replay' : keep ? 'keep' : 'yield',
+      ending: run.kind === 'replay' && settled.length > 0 ? 'replay' : keep || 'yield',
       leaseMs,
       historyMaxItems,
       historyMaxAgeMs,
