@@ -8,7 +8,7 @@ import { ShardKeys, shardOf } from './keys';
 import { LogWalk } from './log-walk';
 import type { Logger } from './logger';
 import type { DeadLetter, EventStatus, HistoryItem, LaneStatus, Overview, Page, PageRequest } from './readings';
-import { decodeRecord, payloadOf } from './record';
+import { decodeRecord, payloadOf, type StoredEvent } from './record';
 import { Script } from './script';
 import { decodeDocument } from './state';
 
@@ -277,14 +277,16 @@ class RedisInspector implements Inspector {
     if (status === 'waiting') {
       const [element, attempts, notBefore, error] = rest as [string, number, string, string];
       const event = await this.#stored(keys, element);
-      return {
-        ...event,
-        state: attempts > 0 ? 'retrying' : 'waiting',
-        attempts,
-        committedAt: null,
-        nextAttemptAt: attempts > 0 && notBefore !== '' ? Number(notBefore) : null,
-        error: error === '' ? null : error,
-      };
+      return (
+        event && {
+          ...event,
+          state: attempts > 0 ? 'retrying' : 'waiting',
+          attempts,
+          committedAt: null,
+          nextAttemptAt: attempts > 0 && notBefore !== '' ? Number(notBefore) : null,
+          error: error === '' ? null : error,
+        }
+      );
     }
     const [item, recent, kept] = rest as [string, string, string];
     const { eventId, topic, outcome, attempt, receivedAt, committedAt } = decodeHistory(item, 0);
@@ -303,13 +305,24 @@ class RedisInspector implements Inspector {
       committedAt,
       nextAttemptAt: null,
       error: letter?.message ?? null,
-      payload: letter ? letter.payload : element === '' ? null : (await this.#stored(keys, element)).payload,
+      payload: letter ? letter.payload : ((await this.#stored(keys, element))?.payload ?? null),
     };
   }
 
-  /** An event from its record; a body that was kept apart and is gone is null. */
+  /**
+   * An event from its record; a body that was kept apart and is gone is null. Undefined where there is no record, or a newer version wrote it:
+   * one event that cannot be read must not cost the others of a page.
+   */
   async #stored(keys: ShardKeys, element: string) {
-    const { source, eventId, topic, lane, seq, receivedAt, bodyToken, ...event } = decodeRecord(element);
+    if (element === '') return undefined;
+    let record: StoredEvent;
+    try {
+      record = decodeRecord(element);
+    } catch (error) {
+      this.#settings.log.warn({ err: error }, 'an event cannot be read');
+      return undefined;
+    }
+    const { source, eventId, topic, lane, seq, receivedAt, bodyToken, ...event } = record;
     const body = bodyToken === undefined ? event.body : await this.#client.get(keys.body(bodyToken));
     const payload = body === null || event.bodyEncoding === 'base64' ? body : payloadOf(body);
     return { source, eventId, topic, lane, seq, receivedAt, payload };
@@ -371,7 +384,7 @@ class RedisInspector implements Inspector {
     const keys = this.#keys(Number(shard));
     const [letter, element] = await Promise.all([this.#description(id), this.#client.hget(keys.deadBodies, id)]);
     if (!letter) return undefined;
-    return { ...letter, payload: element === null ? null : (await this.#stored(keys, element)).payload };
+    return { ...letter, payload: (await this.#stored(keys, element ?? ''))?.payload ?? null };
   }
 
   async documents(

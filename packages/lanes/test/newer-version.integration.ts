@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 import { DataSetMismatchError } from '../src/data-set';
 import { dataSetKey, ShardKeys } from '../src/keys';
 import { decodeRecord } from '../src/record';
-import { deciderOf, Engine, request } from './harness';
+import { createInspector } from '../src/inspector';
+import { deciderOf, Engine, request, silent } from './harness';
 
 const lane = 'violet:1';
 
@@ -62,6 +63,28 @@ test('an event that waited for a worker of a newer version is applied by it in i
     [1, 1],
     [2, 1],
   ]);
+});
+
+test('an event that cannot be read is not shown, and the others of its page are', async () => {
+  const acceptor = engine.acceptor();
+  const [readable, newer] = [request('1'), request('1')];
+  for (const one of [readable, newer]) await acceptor.accept(one);
+  const written = (await store.lindex(keys.queue(lane), 1)) ?? '';
+  await store.lset(keys.queue(lane), 1, written.replace('{"v":1,', '{"v":2,"new":{"form":true},'));
+  const inspector = createInspector({
+    redisUrl: engine.url,
+    prefix: engine.prefix,
+    shards: 1,
+    dedupWindowMs: () => 3_600_000,
+    log: silent,
+  });
+  engine.onClose(() => inspector.stop());
+  await waitFor(async () => await inspector.overview());
+  expect(await inspector.events({}, { limit: 10 })).toMatchObject({
+    items: [{ eventId: readable.event.eventId }],
+    nextCursor: null,
+  });
+  expect(await inspector.event('violet', newer.event.eventId)).toBeUndefined();
 });
 
 test('a record says its version, and one of an unknown version is refused with what to do', async () => {
