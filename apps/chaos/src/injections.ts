@@ -36,7 +36,7 @@ export const injections: Readonly<Record<InjectionName, Injection>> = {
       // The seqs that a commit names are the second proof of ownership: with it, the fence alone is not missed here.
       {
         file: 'commit.lua',
-        find: "if not held[2] or not fromHead or last - first + 1 ~= events then return { 'fenced' } end",
+        find: "if not held[2] or not fromHead or last > seq or last - first + 1 ~= events then return { 'fenced' } end",
         replace: '',
       },
     ],

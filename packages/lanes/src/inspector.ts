@@ -315,14 +315,14 @@ class RedisInspector implements Inspector {
    */
   async #stored(keys: ShardKeys, element: string) {
     if (element === '') return undefined;
-    let record: StoredEvent;
+    let stored: StoredEvent;
     try {
-      record = decodeRecord(element);
+      stored = decodeRecord(element);
     } catch (error) {
       this.#settings.log.warn({ err: error }, 'an event cannot be read');
       return undefined;
     }
-    const { source, eventId, topic, lane, seq, receivedAt, bodyToken, ...event } = record;
+    const { source, eventId, topic, lane, seq, receivedAt, bodyToken, ...event } = stored;
     const body = bodyToken === undefined ? event.body : await this.#client.get(keys.body(bodyToken));
     const payload = body === null || event.bodyEncoding === 'base64' ? body : payloadOf(body);
     return { source, eventId, topic, lane, seq, receivedAt, payload };

@@ -10,6 +10,12 @@ const URGENT_SHARE = 0.1;
 /** Lanes that may be claimed and have no place yet, for each place that is free: while one lane's claim is on its way, others are decided. */
 const AHEAD_SHARE = 4;
 
+type Kind = 'urgent' | 'others';
+
+function kindOf({ urgent = false }: Waiting): Kind {
+  return urgent ? 'urgent' : 'others';
+}
+
 /**
  * Bounds on how many lanes a worker decides at once, and how many it claims ahead: none while its places are taken, so that what has to
  * wait long stays where other workers can take it. A lane enters, then takes a place and gives it back, or leaves without. Who comes
@@ -19,7 +25,8 @@ export class Places {
   readonly #urgentPlaces: number;
   /** Negative while urgent lanes have places of their own. */
   #free: number;
-  #ahead = 0;
+  /** Let in, and without a place yet. */
+  readonly #ahead: Record<Kind, number> = { urgent: 0, others: 0 };
   #opened = false;
   readonly #taking = { urgent: new Line(), others: new Line() };
   readonly #entering = { urgent: new Line(), others: new Line() };
@@ -38,19 +45,20 @@ export class Places {
   }
 
   /** Resolves to true when the caller may claim a lane: it then has to `take` or to `leave`. To false when it may not in that time. */
-  async enter({ patienceMs, urgent = false }: Waiting): Promise<boolean> {
-    return await this.#entering[urgent ? 'urgent' : 'others'].wait(patienceMs, () => this.#letIn());
+  async enter(waiting: Waiting): Promise<boolean> {
+    return await this.#entering[kindOf(waiting)].wait(waiting.patienceMs, () => this.#letIn());
   }
 
   /** After `enter`: resolves to true when there is a place for the lane, which has to be given back, and to false when there was none in that time. */
-  async take({ patienceMs, urgent = false }: Waiting): Promise<boolean> {
-    const taken = await this.#taking[urgent ? 'urgent' : 'others'].wait(patienceMs, () => this.#letIn());
-    if (!taken) this.leave();
+  async take(waiting: Waiting): Promise<boolean> {
+    const taken = await this.#taking[kindOf(waiting)].wait(waiting.patienceMs, () => this.#letIn());
+    if (!taken) this.leave(waiting);
     return taken;
   }
 
-  leave(): void {
-    this.#ahead -= 1;
+  /** After `enter`, instead of `take`. */
+  leave(waited: Waiting): void {
+    this.#ahead[kindOf(waited)] -= 1;
     this.#letIn();
   }
 
@@ -66,26 +74,19 @@ export class Places {
   }
 
   #letIn(): void {
-    const { urgent, others } = this.#taking;
-    while (this.#room('urgent') > 0 && urgent.letIn()) this.#place();
-    this.#enter('urgent');
-    while (this.#room('others') > 0 && others.letIn()) this.#place();
-    this.#enter('others');
+    for (const kind of ['urgent', 'others'] as const) {
+      while (this.#room(kind) > 0 && this.#taking[kind].letIn()) {
+        this.#ahead[kind] -= 1;
+        this.#free -= 1;
+      }
+      while (this.#ahead[kind] < this.#room(kind) * AHEAD_SHARE && this.#entering[kind].letIn()) this.#ahead[kind] += 1;
+    }
     if (this.#entering.others.waitingForMs === 0) this.#onRoom();
   }
 
-  #room(kind: 'urgent' | 'others'): number {
+  #room(kind: Kind): number {
     if (this.#opened) return Number.POSITIVE_INFINITY;
     return this.#free + (kind === 'urgent' ? this.#urgentPlaces : 0);
-  }
-
-  #place(): void {
-    this.#ahead -= 1;
-    this.#free -= 1;
-  }
-
-  #enter(kind: 'urgent' | 'others'): void {
-    while (this.#ahead < this.#room(kind) * AHEAD_SHARE && this.#entering[kind].letIn()) this.#ahead += 1;
   }
 }
 

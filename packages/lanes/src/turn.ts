@@ -189,7 +189,7 @@ export class TurnTaker {
       if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
       if (claim.status === 'run' || claim.status === 'replay') claimed = { lane, fence, claim, leaseEnd, urgent };
     } finally {
-      if (entered && !claimed) this.#places.leave();
+      if (entered && !claimed) this.#places.leave(waiting);
     }
     if (!claimed) return;
     void this.#under(this.#take(claimed, entered ? waiting : undefined));

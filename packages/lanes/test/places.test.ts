@@ -56,12 +56,12 @@ test('four are let in ahead for each place that is free, those that wait for the
   for (let index = 1; index <= 10; index++) note(String(index), places.enter(patient));
   await settled();
   expect(seen).toHaveLength(8);
-  places.leave();
+  places.leave(patient);
   await settled();
   expect(seen).toHaveLength(9);
   // A place that is taken leaves room for four less, of whom one has it.
   expect(await places.take(patient)).toBe(true);
-  places.leave();
+  places.leave(patient);
   await settled();
   expect(seen).toHaveLength(9);
 });
@@ -137,6 +137,17 @@ test('it is told when nobody waits any more', async () => {
   expect(await entered).toBe(true);
   expect(places.crowdedForMs).toBe(0);
   expect(rooms).toBeGreaterThan(before);
+});
+
+test('who is urgent does not wait for those that were let in ahead', async () => {
+  const places = placesFor(10);
+  for (let index = 0; index < 40; index++) expect(await places.enter(patient)).toBe(true);
+  const { seen, note, settled } = noting();
+  for (let index = 0; index < 40; index++) note('', places.take(patient));
+  await settled();
+  expect(seen).toHaveLength(10);
+  expect(await places.enter(urgent)).toBe(true);
+  expect(await places.take(urgent)).toBe(true);
 });
 
 test('one place is one place, also for who is urgent', async () => {
