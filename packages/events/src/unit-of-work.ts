@@ -41,9 +41,8 @@ export interface UnitOfWork {
    */
   append(followUp: FollowUp, to?: AppendTarget): void;
   /**
-   * Brings an event into this lane once `afterMs` milliseconds have passed, about a second late at most while the workers are not saturated;
-   * there it has its turn as other lanes do. A later call with the same key,
-   * also of another event, replaces the timer. Timers survive restarts and fire once.
+   * Brings an event into this lane once `afterMs` milliseconds have passed, about a second late at most: the lane then comes before those that wait for
+   * their turn, but its own earlier events come first. A later call with the same key, also of another event, replaces the timer. Timers survive restarts and fire once.
    */
   after(afterMs: number, key: string, followUp: FollowUp): void;
   /** Clears the timer with this key; clearing an absent one is allowed. */

@@ -8,8 +8,8 @@
 --       what becomes of the lane when events remain: 'keep' for this turn, 'more' the same unless a replay waits, or 'yield'; 'replay' for
 --       one replayed event, which yields then, lease in ms,
 --       most history items, history items older than this many ms go (0: none goes), number of follow-ups,
---       number of events, bytes of their records, for each key of the effects what it must be (hash, zset or any), then for each event: outcome, the rest of its
---       history item
+--       number of events, bytes of their records, for each key of the effects what it must be (hash, zset or any),
+--       then for each event: outcome, the rest of its history item
 --       then number of counters, and name, amount of each
 --       then number of effects, and for each: command, index of its key among the effects' keys, number of arguments, arguments
 --       then for each follow-up: lane, received at, record

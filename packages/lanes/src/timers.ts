@@ -35,11 +35,15 @@ export class Timers {
 
   /** Those that are not due, or were fired by another worker meanwhile, are left as they are. Resolves with how many fired. */
   async fire(timers: readonly string[]): Promise<number> {
-    const fired = await Promise.all(timers.map((timer) => this.#fire(timer)));
-    return fired.filter(Boolean).length;
+    const answers = await Promise.all(timers.map((timer) => this.#fire(timer)));
+    const fired = answers.filter((answer) => answer !== undefined);
+    // Timers of one lane name the same turn: it is begun once.
+    for (const turn of new Map(fired.filter(([, turn]) => turn > 0))) this.#ready(turn);
+    return fired.length;
   }
 
-  async #fire(timer: string): Promise<boolean> {
+  /** The lane's turn that will come to the event, or 0; undefined when the timer did not fire. */
+  async #fire(timer: string): Promise<ArmedTurn | undefined> {
     const lane = timer.slice(0, timer.indexOf('\n'));
     const keys = this.#keys;
     const [status, turn = 0] = (await fireScript.run(
@@ -58,8 +62,8 @@ export class Timers {
       ],
       ['', timer, lane, LOG_MAX_ENTRIES, this.#turnMaxEvents],
     )) as ['gone' | 'fired', number?];
-    if (status === 'fired') this.#log.debug({ ...parseLane(lane), timer }, 'a timer fired');
-    if (turn > 0) this.#ready([lane, turn]);
-    return status === 'fired';
+    if (status !== 'fired') return undefined;
+    this.#log.debug({ ...parseLane(lane), timer }, 'a timer fired');
+    return [lane, turn];
   }
 }

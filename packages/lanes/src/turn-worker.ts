@@ -174,7 +174,7 @@ class BullTurnWorker implements TurnWorker {
       client: this.#watchClient,
       keys,
       turnMaxEvents: this.#settings.turnMaxEvents,
-      ready: (turn) => turns.beginUrgent(turn),
+      ready: (turn) => turns.beginUrgent(turn, { onceMore: true }),
       log,
     });
     const rounds = new Rounds(

@@ -94,7 +94,10 @@ interface HeldLane {
   readonly claim: Claimed;
   /** By this process's clock, from before the claim was sent: the lane is not another's before. */
   readonly leaseEnd: number;
+  /** Its events are not held up by what else is to be decided. */
   readonly urgent: boolean;
+  /** Its next turn is urgent too, should its time be over before its number of events. */
+  readonly urgentOnceMore: boolean;
 }
 
 /** A record in a form that this version does not know. */
@@ -165,18 +168,21 @@ export class TurnTaker {
     return this.#under(this.#begin(turn, { patienceMs: PATIENCE_MS }));
   }
 
-  /** Begins a turn of a lane that is late already, before those that wait here. When it cannot, the lane goes the way of all lanes. */
-  beginUrgent(turn: ArmedTurn): void {
+  /**
+   * Begins a turn of a lane that is late already, before those that wait here. When it cannot, the lane goes the way of all lanes. With
+   * `onceMore` one further turn is urgent when this one's time is not enough, and not more: other merchants wait.
+   */
+  beginUrgent(turn: ArmedTurn, { onceMore }: { onceMore: boolean }): void {
     if (this.#stopping) return this.#arm(turn, 0);
     void this.#under(
-      this.#begin(turn, { patienceMs: URGENT_PATIENCE_MS, urgent: true }).catch((error: unknown) => {
+      this.#begin(turn, { patienceMs: URGENT_PATIENCE_MS, urgent: true }, onceMore).catch((error: unknown) => {
         this.#log.warn({ err: error, lane: turn[0] }, 'an urgent turn could not begin; its lane goes to the queue');
         this.#arm(turn, 0);
       }),
     );
   }
 
-  async #begin([lane, turn]: ArmedTurn, waiting: Waiting): Promise<void> {
+  async #begin([lane, turn]: ArmedTurn, waiting: Waiting, urgentOnceMore = false): Promise<void> {
     const { urgent = false } = waiting;
     const entered = await this.#places.enter(waiting);
     // It may have a job of this turn in the queue already, and keeps that place.
@@ -187,7 +193,7 @@ export class TurnTaker {
       const leaseEnd = Date.now() + this.#leaseMs;
       const claim = await this.#protocol.claim(lane, turn, fence, this.#leaseMs);
       if (claim.status === 'wait') this.#arm([lane, claim.turnToArm], claim.delayMs);
-      if (claim.status === 'run' || claim.status === 'replay') claimed = { lane, fence, claim, leaseEnd, urgent };
+      if (claim.status === 'run' || claim.status === 'replay') claimed = { lane, fence, claim, leaseEnd, urgent, urgentOnceMore };
     } finally {
       if (entered && !claimed) this.#places.leave(waiting);
     }
@@ -253,7 +259,10 @@ export class TurnTaker {
    *
    * @param giveBack to be called when the place is not needed any more; undefined when there is none: the lane only goes back to the queue.
    */
-  async #run({ lane, fence, claim, urgent, ...held }: HeldLane, giveBack: (() => void) | undefined): Promise<void> {
+  async #run(
+    { lane, fence, claim, urgent, urgentOnceMore, ...held }: HeldLane,
+    giveBack: (() => void) | undefined,
+  ): Promise<void> {
     let { leaseEnd } = held;
     const replay = claim.status === 'replay';
     const budget = { events: this.#settings.turnMaxEvents, bytes: this.#settings.turnMaxBytes };
@@ -270,6 +279,7 @@ export class TurnTaker {
     let { events, unreadable } = await this.#decode(lane, elements, budget);
     let failedAttempts = replay ? 0 : claim.failedAttempts;
     let from = 0;
+    let stop = stopFirst;
     for (;;) {
       const head = events[from];
       if (!head) return unreadable && (await this.#leave(lane, fence, unreadable, failedAttempts));
@@ -281,11 +291,12 @@ export class TurnTaker {
               failedAttempts,
               replay,
               state,
-              stopFirst: from === 0 ? stopFirst : over,
+              stopFirst: stop,
               over,
             });
       from += run.settled.length;
       failedAttempts = 0;
+      stop = over;
       if (run.settled.length > 0 || !run.failed) {
         const goesOn = run.settled.length > 0 && !over();
         const budgetLeft = budget.events > 0 && budget.bytes > 0;
@@ -299,8 +310,8 @@ export class TurnTaker {
         if (ending === 'yield' || ending === 'replay') giveBack?.();
         const answer = await this.#commit(lane, claim.laneNumber, fence, head.seq, run.settled, state, ending);
         if ('turnToArm' in answer && answer.turnToArm > 0) {
-          // What is urgent and has not had its number of events is not sent to the end of the queue for the time that it took.
-          if (urgent && giveBack && budgetLeft) this.beginUrgent([lane, answer.turnToArm]);
+          // A turn in a saturated process may be over before it has come to what made it urgent.
+          if (urgentOnceMore && giveBack && budgetLeft) this.beginUrgent([lane, answer.turnToArm], { onceMore: false });
           else this.#arm([lane, answer.turnToArm], 0);
         }
         if (answer.status !== 'kept') return;

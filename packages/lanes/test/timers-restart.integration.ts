@@ -91,3 +91,28 @@ test('the lane of a timer that fires comes before those that wait for their next
   expect(waitedFor).toHaveLength(20);
   expect(worker.counts.rescues).toEqual({ lease: 0, arming: 0 });
 });
+
+test('a timer makes at most two turns of its lane urgent: other merchants do not wait for all that stands before it', async () => {
+  const acceptor = engine.acceptor();
+  const order: string[] = [];
+  const worker = await engine.worker(
+    deciderOf(async (event, unit) => {
+      order.push(event.lane);
+      if (event.topic === 'FIRST') {
+        unit.after(0, 'reminder', { topic: 'REMINDER' });
+        for (let index = 0; index < 8; index++) await acceptor.accept(request(`other-${index}`));
+        for (let index = 0; index < 5; index++) await acceptor.accept(request('timed'));
+      }
+      // Longer than a turn may take: each event of the lane has a turn of its own.
+      await new Promise((resolve) => setTimeout(resolve, event.lane === 'violet:timed' ? 520 : 300));
+    }),
+    { concurrency: 1 },
+  );
+  await acceptor.accept(request('timed', { topic: 'FIRST' }));
+  await waitFor(() => worker.counts.commits.length === 15);
+  const before = order.slice(
+    0,
+    order.findLastIndex((lane) => lane !== 'violet:timed'),
+  );
+  expect(before.filter((lane) => lane === 'violet:timed').length).toBeLessThanOrEqual(3);
+}, 60_000);
