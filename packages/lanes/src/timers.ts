@@ -38,7 +38,7 @@ export class Timers {
     const answers = await Promise.all(timers.map((timer) => this.#fire(timer)));
     const fired = answers.filter((answer) => answer !== undefined);
     // Timers of one lane name the same turn: it is begun once.
-    for (const turn of new Map(fired.filter(([, turn]) => turn > 0))) this.#ready(turn);
+    for (const armed of new Map(fired.filter(([, turn]) => turn > 0))) this.#ready(armed);
     return fired.length;
   }
 
